@@ -1,0 +1,13 @@
+//! One checked data file per device model, and the types they load into.
+//!
+//! Facts about devices live in the `.toml` files beside this crate, never in code: no `match` on a
+//! model name anywhere. Loading is strict: an unknown key, an overlap, an impossible range or a bad
+//! unit is an error with file, line and remedy, and all faults of a file are told at once.
+
+mod profile;
+
+pub use profile::{
+    Access, Condition, Failsafe, KeepAlive, Kind, LimitControl, LimitUnit, Link, Origin, Parity,
+    PauseControl, PollClass, Probe, Profile, Quantity, RawMatch, Register, RegisterType, Scale,
+    SerialLine, Source, StateRule, Table, TcpDefaults, WordOrder, WriteRegister,
+};

@@ -1,0 +1,1 @@
+//! End-to-end scenarios over the real binaries; see `scenarios/`.
