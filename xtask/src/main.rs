@@ -1,2 +1,145 @@
-//! (empty)
-fn main() {}
+//! Chores of the repository. `cargo xtask` lists them.
+
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Chores of the repository", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Checks what no compiler checks: dependency directions, lints, profiles with frames, banned words.
+    Tidy,
+    /// Writes the generated files that are committed: OpenAPI document, profile schema, sample configurations.
+    Generate,
+    /// Prints the figures; builds with `--release` and profile `gateway` first, which takes minutes.
+    Bench {
+        /// Only the figures whose name contains this: rest, line, latency, gateway.
+        only: Option<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Tidy => tidy::run(root()),
+        Chore::Generate => generate(),
+        Chore::Bench { only } => bench(only.as_deref()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Each committed generated file and the command whose output it is.
+const GENERATED: [(&str, &[&str]); 4] = [
+    (
+        "docs/openapi.json",
+        &["run", "--quiet", "-p", "cloud-api", "--", "openapi"],
+    ),
+    (
+        "docs/sample/cloud-api.toml",
+        &["run", "--quiet", "-p", "cloud-api", "--", "sample-config"],
+    ),
+    (
+        "docs/sample/site-controller.toml",
+        &[
+            "run",
+            "--quiet",
+            "-p",
+            "site-controller",
+            "--",
+            "sample-config",
+        ],
+    ),
+    (
+        "docs/schemas/profile.schema.json",
+        &[
+            "run",
+            "--quiet",
+            "-p",
+            "hw-profiles",
+            "--example",
+            "profile-schema",
+        ],
+    ),
+];
+
+fn generate() -> anyhow::Result<()> {
+    for (file, arguments) in GENERATED {
+        let output = Command::new("cargo")
+            .args(arguments)
+            .current_dir(root())
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .with_context(|| format!("cargo could not be started for {file}"))?;
+        ensure!(
+            output.status.success(),
+            "`cargo {}` failed; {file} is unchanged",
+            arguments.join(" ")
+        );
+        let path = root().join(file);
+        std::fs::write(&path, output.stdout)
+            .with_context(|| format!("{file} cannot be written"))?;
+        complain(&format!("wrote {file}"));
+    }
+    Ok(())
+}
+
+fn bench(only: Option<&str>) -> anyhow::Result<()> {
+    let builds: [&[&str]; 2] = [
+        &[
+            "build",
+            "--release",
+            "-p",
+            "cloud-api",
+            "-p",
+            "site-controller",
+            "-p",
+            "scenarios",
+            "--bins",
+        ],
+        &["build", "--profile", "gateway", "-p", "site-controller"],
+    ];
+    for arguments in builds {
+        let status = Command::new("cargo")
+            .args(arguments)
+            .current_dir(root())
+            .status()?;
+        ensure!(status.success(), "`cargo {}` failed", arguments.join(" "));
+    }
+    let status = Command::new(root().join("target/release/bench"))
+        .args(only)
+        .status()?;
+    ensure!(
+        status.success(),
+        "a figure was not reached, or could not be measured"
+    );
+    Ok(())
+}
+
+fn root() -> &'static Path {
+    static ROOT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    ROOT.get_or_init(|| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.parent()
+            .map_or_else(|| here.to_path_buf(), Path::to_path_buf)
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "a chore speaks to whoever typed it")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}
