@@ -1,7 +1,14 @@
 //! Version 1. JSON; units in field names; integers of the smallest unit; wall times in
 //! milliseconds since 1970 (UTC). Unknown fields are ignored when read, so that a newer side may add some.
 
+mod change;
+mod envelope;
+mod field;
+mod snapshot;
+
 use serde::{Deserialize, Serialize};
+
+pub use field::BadField;
 
 /// The number every message carries.
 pub const VERSION: u32 = 1;

@@ -1,0 +1,440 @@
+//! Change ↔ model. Out is total; in, bad input stops here with the name of its field.
+
+use site_model as model;
+use site_model::{
+    Announcement, Command, CommandKind, ConnectorAnnouncement, ConnectorStatus, ConnectorType,
+    DeviceFault, EnergySource, LimitOwner, Milliamps, Monotonic, Outcome, Reconstruction,
+    RefusalReason, StopReason, WallTime, WattHours, Watts,
+};
+
+use super::{AnnouncedConnector, BadField, Change, Order, Reconstructed, field};
+
+impl From<&model::Change> for Change {
+    #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
+    fn from(change: &model::Change) -> Self {
+        use model::Change as M;
+        match change {
+            M::ChargePointAnnounced(announcement) => Self::ChargePointAnnounced {
+                charge_point_id: announcement.charge_point.to_string(),
+                vendor: announcement.vendor.clone(),
+                model: announcement.model.clone(),
+                connectors: announcement
+                    .connectors
+                    .iter()
+                    .map(AnnouncedConnector::from)
+                    .collect(),
+            },
+            M::DeviceOnline {
+                charge_point,
+                connector,
+                serial,
+                firmware,
+            } => Self::DeviceOnline {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                serial: serial.clone(),
+                firmware: firmware.clone(),
+            },
+            M::DeviceOffline {
+                charge_point,
+                connector,
+                fault,
+            } => Self::DeviceOffline {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                message: fault.message.clone(),
+                remedy: fault.remedy.clone(),
+            },
+            M::StatusChanged {
+                charge_point,
+                connector,
+                status,
+                error_code,
+            } => Self::StatusChanged {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                status: status.to_string(),
+                error_code: *error_code,
+            },
+            M::AvailabilityChanged {
+                charge_point,
+                connector,
+                operative,
+            } => Self::AvailabilityChanged {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                operative: *operative,
+            },
+            M::AuthorizationChanged {
+                charge_point,
+                connector,
+                id_tag,
+            } => Self::AuthorizationChanged {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                id_tag: id_tag.as_ref().map(ToString::to_string),
+            },
+            M::SessionStarted {
+                session,
+                charge_point,
+                connector,
+                id_tag,
+                meter_start,
+                source,
+                billing_grade,
+            } => Self::SessionStarted {
+                session_id: session.to_string(),
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                id_tag: id_tag.to_string(),
+                meter_start_wh: meter_start.0,
+                energy_source: source.to_string(),
+                billing_grade: *billing_grade,
+            },
+            M::MeterRead { session, meter } => Self::MeterRead {
+                session_id: session.to_string(),
+                meter_wh: meter.0,
+            },
+            M::SessionEnded {
+                session,
+                charge_point,
+                connector,
+                meter_stop,
+                reason,
+                reconstructed,
+            } => Self::SessionEnded {
+                session_id: session.to_string(),
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                meter_stop_wh: meter_stop.0,
+                stop_reason: reason.to_string(),
+                reconstructed: reconstructed.map(|bounds| Reconstructed {
+                    not_before_ms: bounds.not_before.0,
+                    not_after_ms: bounds.not_after.0,
+                }),
+            },
+            M::RegisterTied {
+                charge_point,
+                connector,
+                raw,
+                total,
+            } => Self::RegisterTied {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                raw_wh: raw.0,
+                total_wh: total.0,
+            },
+            M::EnergyUnattributed {
+                charge_point,
+                connector,
+                from,
+                to,
+            } => Self::EnergyUnattributed {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                from_wh: from.0,
+                to_wh: to.0,
+            },
+            M::LimitGranted {
+                charge_point,
+                connector,
+                limit,
+                owner,
+            } => Self::LimitGranted {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                limit_ma: limit.0,
+                owner: owner.to_string(),
+            },
+            M::CommandOpened(command) => Self::CommandOpened {
+                command_id: command.id.to_string(),
+                charge_point_id: command.charge_point.to_string(),
+                connector_id: command.connector.get(),
+                order: Order::from(&command.kind),
+                expires_at_monotonic_ms: command.expires_at.0,
+            },
+            M::CommandClosed { id, outcome } => Self::CommandClosed {
+                command_id: id.to_string(),
+                outcome: outcome_word(*outcome).to_owned(),
+                reason: refusal(*outcome).map(|reason| reason.as_str().to_owned()),
+            },
+            M::ClockCorrected { boot, offset_ms } => Self::ClockCorrected {
+                corrected_boot: boot.to_string(),
+                offset_ms: *offset_ms,
+            },
+        }
+    }
+}
+
+impl TryFrom<Change> for model::Change {
+    type Error = BadField;
+
+    #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
+    fn try_from(change: Change) -> Result<Self, BadField> {
+        Ok(match change {
+            Change::ChargePointAnnounced {
+                charge_point_id,
+                vendor,
+                model,
+                connectors,
+            } => Self::ChargePointAnnounced(Announcement {
+                charge_point: field::charge_point(&charge_point_id)?,
+                vendor,
+                model,
+                connectors: connectors
+                    .iter()
+                    .map(ConnectorAnnouncement::try_from)
+                    .collect::<Result<_, _>>()?,
+            }),
+            Change::DeviceOnline {
+                charge_point_id,
+                connector_id,
+                serial,
+                firmware,
+            } => Self::DeviceOnline {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                serial,
+                firmware,
+            },
+            Change::DeviceOffline {
+                charge_point_id,
+                connector_id,
+                message,
+                remedy,
+            } => Self::DeviceOffline {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                fault: DeviceFault { message, remedy },
+            },
+            Change::StatusChanged {
+                charge_point_id,
+                connector_id,
+                status,
+                error_code,
+            } => Self::StatusChanged {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                status: field::word("status", &status, ConnectorStatus::parse)?,
+                error_code,
+            },
+            Change::AvailabilityChanged {
+                charge_point_id,
+                connector_id,
+                operative,
+            } => Self::AvailabilityChanged {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                operative,
+            },
+            Change::AuthorizationChanged {
+                charge_point_id,
+                connector_id,
+                id_tag,
+            } => Self::AuthorizationChanged {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                id_tag: id_tag.as_deref().map(field::id_tag).transpose()?,
+            },
+            Change::SessionStarted {
+                session_id,
+                charge_point_id,
+                connector_id,
+                id_tag,
+                meter_start_wh,
+                energy_source,
+                billing_grade,
+            } => Self::SessionStarted {
+                session: field::session(&session_id)?,
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                id_tag: field::id_tag(&id_tag)?,
+                meter_start: WattHours(meter_start_wh),
+                source: field::word("energy_source", &energy_source, EnergySource::parse)?,
+                billing_grade,
+            },
+            Change::MeterRead {
+                session_id,
+                meter_wh,
+            } => Self::MeterRead {
+                session: field::session(&session_id)?,
+                meter: WattHours(meter_wh),
+            },
+            Change::SessionEnded {
+                session_id,
+                charge_point_id,
+                connector_id,
+                meter_stop_wh,
+                stop_reason,
+                reconstructed,
+            } => Self::SessionEnded {
+                session: field::session(&session_id)?,
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                meter_stop: WattHours(meter_stop_wh),
+                reason: field::word("stop_reason", &stop_reason, StopReason::parse)?,
+                reconstructed: reconstructed.map(|bounds| Reconstruction {
+                    not_before: WallTime(bounds.not_before_ms),
+                    not_after: WallTime(bounds.not_after_ms),
+                }),
+            },
+            Change::RegisterTied {
+                charge_point_id,
+                connector_id,
+                raw_wh,
+                total_wh,
+            } => Self::RegisterTied {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                raw: WattHours(raw_wh),
+                total: WattHours(total_wh),
+            },
+            Change::EnergyUnattributed {
+                charge_point_id,
+                connector_id,
+                from_wh,
+                to_wh,
+            } => Self::EnergyUnattributed {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                from: WattHours(from_wh),
+                to: WattHours(to_wh),
+            },
+            Change::LimitGranted {
+                charge_point_id,
+                connector_id,
+                limit_ma,
+                owner,
+            } => Self::LimitGranted {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                limit: Milliamps(limit_ma),
+                owner: field::word("owner", &owner, LimitOwner::parse)?,
+            },
+            Change::CommandOpened {
+                command_id,
+                charge_point_id,
+                connector_id,
+                order,
+                expires_at_monotonic_ms,
+            } => Self::CommandOpened(Command {
+                id: field::command(&command_id)?,
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                kind: CommandKind::try_from(&order)?,
+                expires_at: Monotonic(expires_at_monotonic_ms),
+            }),
+            Change::CommandClosed {
+                command_id,
+                outcome,
+                reason,
+            } => Self::CommandClosed {
+                id: field::command(&command_id)?,
+                outcome: outcome_of(&outcome, reason.as_deref())?,
+            },
+            Change::ClockCorrected {
+                corrected_boot,
+                offset_ms,
+            } => Self::ClockCorrected {
+                boot: field::boot("corrected_boot", &corrected_boot)?,
+                offset_ms,
+            },
+        })
+    }
+}
+
+impl From<&CommandKind> for Order {
+    fn from(kind: &CommandKind) -> Self {
+        match kind {
+            CommandKind::StartSession { id_tag } => Self::StartSession {
+                id_tag: id_tag.to_string(),
+            },
+            CommandKind::StopSession => Self::StopSession,
+            CommandKind::SetLimit { limit } => Self::SetLimit { limit_ma: limit.0 },
+            CommandKind::ClearLimit => Self::ClearLimit,
+            CommandKind::SetAvailable => Self::SetAvailable,
+            CommandKind::SetUnavailable => Self::SetUnavailable,
+        }
+    }
+}
+
+impl TryFrom<&Order> for CommandKind {
+    type Error = BadField;
+
+    fn try_from(order: &Order) -> Result<Self, BadField> {
+        Ok(match order {
+            Order::StartSession { id_tag } => Self::StartSession {
+                id_tag: field::id_tag(id_tag)?,
+            },
+            Order::StopSession => Self::StopSession,
+            Order::SetLimit { limit_ma } => Self::SetLimit {
+                limit: Milliamps(*limit_ma),
+            },
+            Order::ClearLimit => Self::ClearLimit,
+            Order::SetAvailable => Self::SetAvailable,
+            Order::SetUnavailable => Self::SetUnavailable,
+        })
+    }
+}
+
+impl From<&ConnectorAnnouncement> for AnnouncedConnector {
+    fn from(connector: &ConnectorAnnouncement) -> Self {
+        Self {
+            connector_id: connector.connector.get(),
+            kind: connector.kind.to_string(),
+            max_power_w: connector.max_power.0,
+        }
+    }
+}
+
+impl TryFrom<&AnnouncedConnector> for ConnectorAnnouncement {
+    type Error = BadField;
+
+    fn try_from(connector: &AnnouncedConnector) -> Result<Self, BadField> {
+        Ok(Self {
+            connector: field::connector(connector.connector_id)?,
+            kind: field::word("type", &connector.kind, ConnectorType::parse)?,
+            max_power: Watts(connector.max_power_w),
+        })
+    }
+}
+
+/// The outcome as messages spell it; the reason of a refusal stands beside it.
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied => "applied",
+        Outcome::Expired => "expired",
+        Outcome::Superseded => "superseded",
+        Outcome::Refused(_) => "refused",
+    }
+}
+
+fn refusal(outcome: Outcome) -> Option<RefusalReason> {
+    match outcome {
+        Outcome::Refused(reason) => Some(reason),
+        Outcome::Applied | Outcome::Expired | Outcome::Superseded => None,
+    }
+}
+
+fn outcome_of(outcome: &str, reason: Option<&str>) -> Result<Outcome, BadField> {
+    match (outcome, reason) {
+        ("applied", None) => Ok(Outcome::Applied),
+        ("expired", None) => Ok(Outcome::Expired),
+        ("superseded", None) => Ok(Outcome::Superseded),
+        ("refused", Some(reason)) => {
+            field::word("reason", reason, RefusalReason::parse).map(Outcome::Refused)
+        }
+        ("refused", None) => Err(BadField::new(
+            "reason",
+            "a refused command needs its reason",
+        )),
+        ("applied" | "expired" | "superseded", Some(_)) => Err(BadField::new(
+            "reason",
+            format!("only a refused command has a reason, this one is `{outcome}`"),
+        )),
+        (unknown, _) => Err(BadField::new(
+            "outcome",
+            format!("`{unknown}` is no word this version knows"),
+        )),
+    }
+}
