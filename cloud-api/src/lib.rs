@@ -1,1 +1,6 @@
-//! (empty)
+//! The cloud end: REST API, embedded MQTT broker, ingest of what gateways report, and its database.
+//! `app` puts the parts together; each other module is one part and knows only those it names.
+
+pub mod clock;
+pub mod id;
+pub mod secret;
