@@ -2,5 +2,6 @@
 //! `app` puts the parts together; each other module is one part and knows only those it names.
 
 pub mod clock;
+pub mod db;
 pub mod id;
 pub mod secret;
