@@ -3,5 +3,9 @@
 
 pub mod clock;
 pub mod db;
+pub mod email;
 pub mod id;
+pub mod installer;
+pub mod organisation;
 pub mod secret;
+pub mod user;
