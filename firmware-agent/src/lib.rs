@@ -1,1 +1,12 @@
-//! (empty)
+//! Talks Modbus to charging hardware: one task per line, driven by device profiles as data.
+//!
+//! `codec`, `decode`, `encode` and `poll_plan` are pure; `bus` owns a line and its timing. Knows
+//! nothing of sessions, sites or users.
+
+pub mod codec;
+pub mod decode;
+pub mod encode;
+pub mod poll_plan;
+
+#[cfg(test)]
+mod testing;

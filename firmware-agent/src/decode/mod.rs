@@ -1,0 +1,228 @@
+//! From registers to values: what a profile says the words mean. Pure.
+
+mod number;
+mod raw;
+
+use hw_profiles::{Condition, Profile, Quantity, RawMatch, Register};
+use site_model::{
+    Hertz, Milliamps, Millivolts, Phase, Value, VehicleState, VoltAmpereHours, VoltAmperes,
+    WattHours, Watts,
+};
+
+pub use raw::{Raw, raw_of, words_of};
+
+/// What was last heard of each register of a profile, in the profile's order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    words: Vec<Option<Vec<u16>>>,
+}
+
+/// What one poll told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Decoded {
+    /// At most one of each kind and phase.
+    pub values: Vec<Value>,
+    /// Raw inputs of the vehicle state, if no rule of the profile covers them.
+    pub uncovered_state: Option<String>,
+}
+
+impl Image {
+    /// Nothing heard yet.
+    #[must_use]
+    pub fn new(profile: &Profile) -> Self {
+        Self {
+            words: vec![None; profile.registers.len()],
+        }
+    }
+
+    /// Remembers the words of one register of the profile.
+    pub fn set(&mut self, index: usize, words: &[u16]) {
+        self.words[index] = Some(words.to_vec());
+    }
+
+    /// The words of one register of the profile, if it was heard.
+    #[must_use]
+    pub fn words(&self, index: usize) -> Option<&[u16]> {
+        self.words[index].as_deref()
+    }
+
+    /// Raw content of a register by name; `None` if it was not heard or marks "not available".
+    #[must_use]
+    pub fn raw(&self, profile: &Profile, name: &str) -> Option<Raw> {
+        let index = profile.registers.iter().position(|r| r.name == name)?;
+        available(&profile.registers[index], self.words(index)?)
+    }
+
+    /// Whether all conditions hold; `None` while an input is not known and none is broken.
+    #[must_use]
+    pub fn holds(&self, profile: &Profile, conditions: &[Condition]) -> Option<bool> {
+        let mut known = Some(true);
+        for condition in conditions {
+            match self.raw(profile, &condition.register) {
+                Some(raw) if raw.matches(&condition.test) => {}
+                Some(_) => return Some(false),
+                None => known = None,
+            }
+        }
+        known
+    }
+}
+
+/// Whether a probe recognises this register content.
+#[must_use]
+pub fn recognises(register: &Register, words: &[u16], test: &RawMatch) -> bool {
+    available(register, words).is_some_and(|raw| raw.matches(test))
+}
+
+/// Values of the registers marked fresh; conditions are judged by the whole image.
+#[must_use]
+pub fn decode(profile: &Profile, image: &Image, fresh: &[bool]) -> Decoded {
+    let mut decoded = Decoded::default();
+    if let Some(state) = vehicle_state(profile, image, fresh, &mut decoded.uncovered_state) {
+        decoded.values.push(Value::VehicleState(state));
+    }
+    if is_paused(profile, image, fresh) {
+        decoded.values.push(Value::CurrentLimit(Milliamps::PAUSE));
+    }
+    for (index, register) in profile.registers.iter().enumerate() {
+        if !fresh[index] || image.holds(profile, &register.when) != Some(true) {
+            continue;
+        }
+        let value = image
+            .words(index)
+            .and_then(|words| value_of(register, words));
+        if let Some(value) = value
+            && !decoded.values.iter().any(|known| same_kind(known, &value))
+        {
+            decoded.values.push(value);
+        }
+    }
+    decoded
+}
+
+/// Whether two values tell the same thing, so that the newer replaces the older.
+#[must_use]
+pub fn same_kind(a: &Value, b: &Value) -> bool {
+    let phase = |value: &Value| match value {
+        Value::Current(phase, _) | Value::Voltage(phase, _) | Value::PowerOfPhase(phase, _) => {
+            Some(*phase)
+        }
+        Value::VehicleState(_)
+        | Value::CurrentLimit(_)
+        | Value::Power(_)
+        | Value::ApparentPower(_)
+        | Value::EnergyImport { .. }
+        | Value::EnergyExport(_)
+        | Value::EnergySession(_)
+        | Value::ApparentEnergy(_)
+        | Value::Frequency(_)
+        | Value::ErrorCode(_)
+        | Value::Firmware(_)
+        | Value::Serial(_)
+        | Value::Model(_) => None,
+    };
+    std::mem::discriminant(a) == std::mem::discriminant(b) && phase(a) == phase(b)
+}
+
+/// Value of one register; `None` if it has no quantity, is not available or out of range.
+#[must_use]
+pub fn value_of(register: &Register, words: &[u16]) -> Option<Value> {
+    let quantity = register.quantity?;
+    let raw = available(register, words)?;
+    let text = || raw.to_text();
+    let exact = || number::scaled(register, &raw);
+    let unsigned = || u32::try_from(exact()?).ok();
+    let signed = || i32::try_from(exact()?).ok();
+    let energy = || u64::try_from(exact()?).ok();
+    Some(match quantity {
+        Quantity::CurrentLimit => Value::CurrentLimit(Milliamps(unsigned()?)),
+        Quantity::CurrentL1 => Value::Current(Phase::L1, Milliamps(unsigned()?)),
+        Quantity::CurrentL2 => Value::Current(Phase::L2, Milliamps(unsigned()?)),
+        Quantity::CurrentL3 => Value::Current(Phase::L3, Milliamps(unsigned()?)),
+        Quantity::VoltageL1 => Value::Voltage(Phase::L1, Millivolts(unsigned()?)),
+        Quantity::VoltageL2 => Value::Voltage(Phase::L2, Millivolts(unsigned()?)),
+        Quantity::VoltageL3 => Value::Voltage(Phase::L3, Millivolts(unsigned()?)),
+        Quantity::PowerL1 => Value::PowerOfPhase(Phase::L1, Watts(signed()?)),
+        Quantity::PowerL2 => Value::PowerOfPhase(Phase::L2, Watts(signed()?)),
+        Quantity::PowerL3 => Value::PowerOfPhase(Phase::L3, Watts(signed()?)),
+        Quantity::Power => Value::Power(Watts(signed()?)),
+        Quantity::ApparentPower => Value::ApparentPower(VoltAmperes(unsigned()?)),
+        Quantity::EnergyImport => Value::EnergyImport {
+            energy: WattHours(energy()?),
+            resolution: WattHours(number::resolution(register, &raw)),
+        },
+        Quantity::EnergyExport => Value::EnergyExport(WattHours(energy()?)),
+        Quantity::EnergySession => Value::EnergySession(WattHours(energy()?)),
+        Quantity::ApparentEnergy => Value::ApparentEnergy(VoltAmpereHours(energy()?)),
+        Quantity::Frequency => Value::Frequency(Hertz(unsigned()?)),
+        Quantity::ErrorCode => Value::ErrorCode(unsigned()?),
+        Quantity::Firmware => Value::Firmware(text()?),
+        Quantity::Serial => Value::Serial(text()?),
+        Quantity::Model => Value::Model(text()?),
+    })
+}
+
+/// Raw content, unless it marks "not available".
+fn available(register: &Register, words: &[u16]) -> Option<Raw> {
+    let raw = raw_of(register, words)?;
+    match &raw {
+        Raw::Number(number) if register.sentinels.contains(number) => None,
+        Raw::Number(_) | Raw::Text(_) => Some(raw),
+    }
+}
+
+/// First rule that holds. A rule that cannot be judged yet leaves the state open; raw values that
+/// no rule covers are a fault of the device.
+fn vehicle_state(
+    profile: &Profile,
+    image: &Image,
+    fresh: &[bool],
+    uncovered: &mut Option<String>,
+) -> Option<VehicleState> {
+    let inputs = profile.state_rules.iter().flat_map(|rule| &rule.when);
+    if !any_fresh(profile, fresh, inputs.clone()) {
+        return None;
+    }
+    for rule in &profile.state_rules {
+        match image.holds(profile, &rule.when) {
+            Some(true) => return Some(rule.state),
+            Some(false) => {}
+            None => return None,
+        }
+    }
+    let mut seen: Vec<String> = inputs
+        .filter_map(|input| {
+            let raw = image.raw(profile, &input.register)?;
+            Some(format!("{} = {raw}", input.register))
+        })
+        .collect();
+    seen.sort();
+    seen.dedup();
+    *uncovered = Some(seen.join(", "));
+    Some(VehicleState::Fault)
+}
+
+fn is_paused(profile: &Profile, image: &Image, fresh: &[bool]) -> bool {
+    profile.limit.as_ref().is_some_and(|limit| {
+        !limit.paused_when.is_empty()
+            && any_fresh(profile, fresh, limit.paused_when.iter())
+            && image.holds(profile, &limit.paused_when) == Some(true)
+    })
+}
+
+fn any_fresh<'c>(
+    profile: &Profile,
+    fresh: &[bool],
+    mut inputs: impl Iterator<Item = &'c Condition>,
+) -> bool {
+    inputs.any(|input| {
+        let index = profile
+            .registers
+            .iter()
+            .position(|r| r.name == input.register);
+        index.is_some_and(|index| fresh[index])
+    })
+}
+
+#[cfg(test)]
+mod tests;
