@@ -9,3 +9,6 @@ pub mod installer;
 pub mod organisation;
 pub mod secret;
 pub mod user;
+pub mod fleet;
+pub mod gateway;
+pub mod site;

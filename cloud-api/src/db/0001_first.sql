@@ -106,6 +106,7 @@ CREATE TABLE connectors (
   operative       BIGINT NOT NULL,
   serial          TEXT,
   firmware        TEXT,
+  fault           TEXT,             -- why its device is unreachable; NULL: it answers
   present         BIGINT NOT NULL,  -- 0: no longer announced
   PRIMARY KEY (charge_point_id, connector_id)
 );
@@ -115,6 +116,7 @@ CREATE TABLE refused_charge_points (
   gateway_id      TEXT   NOT NULL REFERENCES gateways(id),
   charge_point_id TEXT   NOT NULL,
   reason          TEXT   NOT NULL,
+  announcement    TEXT   NOT NULL,  -- JSON as announced: it is registered from this once it may be
   at_ms           BIGINT NOT NULL,
   PRIMARY KEY (gateway_id, charge_point_id)
 );
@@ -124,8 +126,18 @@ CREATE TABLE ingest_marks (
   gateway_id TEXT   NOT NULL REFERENCES gateways(id),
   journal_id TEXT   NOT NULL,
   sequence   BIGINT NOT NULL,
-  skipped    BIGINT NOT NULL,  -- facts of kinds this server did not know
+  unread     BIGINT NOT NULL,  -- facts that this server could not read
   PRIMARY KEY (gateway_id, journal_id)
+);
+
+-- Facts that this server could not read (a newer gateway's), as they came; bounded per gateway.
+CREATE TABLE unread_facts (
+  gateway_id TEXT   NOT NULL REFERENCES gateways(id),
+  journal_id TEXT   NOT NULL,
+  sequence   BIGINT NOT NULL,
+  reason     TEXT   NOT NULL,
+  fact       TEXT   NOT NULL,  -- JSON
+  PRIMARY KEY (gateway_id, journal_id, sequence)
 );
 
 CREATE TABLE sessions (
@@ -156,11 +168,20 @@ CREATE INDEX sessions_ended ON sessions (ended_at_ms);
 -- boot's clock moves the time and clears it.
 CREATE TABLE session_readings (
   session_id TEXT   NOT NULL REFERENCES sessions(id),
-  sequence   BIGINT NOT NULL,
   kind       TEXT   NOT NULL,  -- start, quarter_hour, end
   at_ms      BIGINT NOT NULL,
   meter_wh   BIGINT NOT NULL,
-  boot       TEXT,
-  PRIMARY KEY (session_id, sequence)
+  boot       TEXT
 );
+CREATE INDEX session_readings_session ON session_readings (session_id, meter_wh);
 CREATE INDEX session_readings_unsure ON session_readings (boot) WHERE boot IS NOT NULL;
+
+-- Energy that flowed through a connector without a session.
+CREATE TABLE unattributed_energy (
+  charge_point_id TEXT   NOT NULL REFERENCES charge_points(id),
+  connector_id    BIGINT NOT NULL,
+  at_ms           BIGINT NOT NULL,
+  from_wh         BIGINT NOT NULL,
+  to_wh           BIGINT NOT NULL
+);
+CREATE INDEX unattributed_energy_charge_point ON unattributed_energy (charge_point_id, at_ms);

@@ -1,0 +1,548 @@
+//! The live fleet in memory: what every charge point does now, and the counts of each organisation.
+//! Status and counts come from the gateways' snapshots, sessions and energy from their facts.
+//! Reads take short locks and no database; only ingest writes.
+
+mod counts;
+mod energy;
+mod load;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use site_model::{
+    ChargePointId, ChargePointStatus, ConnectorId, ConnectorStatus, ConnectorType, GatewayId,
+    SessionId, Watts,
+};
+
+use crate::id::OrganisationId;
+use counts::Counts;
+pub use energy::SessionEnergy;
+pub(crate) use load::{damaged, registrations, zone_of};
+
+/// Two refresh periods of a snapshot without one: the charge point is offline (design, section 3).
+pub const SILENCE_MS: i64 = 120_000;
+
+/// What `firmware_version` says of a charger that has no register for it (design, section 3).
+const FIRMWARE_UNKNOWN: &str = "unknown";
+
+/// One charge point now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChargePointLive {
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// Its identity.
+    pub charge_point_id: ChargePointId,
+    /// The gateway that speaks for it.
+    pub gateway: GatewayId,
+    /// Status as a whole (connector 0).
+    pub ocpp_status: ChargePointStatus,
+    /// Its connectors, ascending by number. While it is offline they show what was last told.
+    pub connectors: Vec<ConnectorLive>,
+    /// Its devices' last valid answer.
+    pub last_heartbeat_at: Option<Timestamp>,
+    /// The charger's firmware, `unknown` if it does not tell.
+    pub firmware_version: String,
+    /// Gateway connected, snapshot not older than [`SILENCE_MS`], and a device answering.
+    pub online: bool,
+    /// What the latest snapshot was, if one was received.
+    heard: Option<Heard>,
+}
+
+/// Where the latest snapshot stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Heard {
+    /// When it was received, ms on the cloud's clock.
+    at_ms: i64,
+    /// When it was made, ms on the gateway's clock.
+    made_at_ms: i64,
+    journal_id: String,
+    as_of_sequence: u64,
+    /// Whether a device answered.
+    answers: bool,
+}
+
+/// One connector now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectorLive {
+    /// Its number.
+    pub connector_id: ConnectorId,
+    /// OCPP status.
+    pub status: ConnectorStatus,
+    /// Its plug or socket.
+    pub kind: ConnectorType,
+    /// Rated power.
+    pub max_power: Watts,
+    /// The running session.
+    pub active_session_id: Option<SessionId>,
+    /// When its device last told its state.
+    pub observed_at: Option<Timestamp>,
+    /// Energy of the running session so far, Wh.
+    session_energy_wh: u64,
+}
+
+/// Counts and energy of one organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FleetSummary {
+    /// Charge points.
+    pub total: u64,
+    /// … of which answer and are not faulted.
+    pub online: u64,
+    /// … of which are not reachable.
+    pub offline: u64,
+    /// … of which are reachable with a fault.
+    pub faulted: u64,
+    /// Sessions that run.
+    pub active_sessions: u64,
+    /// Reachable connectors that are free.
+    pub available: u64,
+    /// Reachable connectors that charge.
+    pub charging: u64,
+    /// Energy of sessions since midnight in the organisation's time zone, Wh.
+    pub energy_today_wh: u64,
+}
+
+/// A charge point as it is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Whose it is.
+    pub organisation: OrganisationId,
+    /// Its identity.
+    pub charge_point: ChargePointId,
+    /// The gateway that speaks for it.
+    pub gateway: GatewayId,
+    /// The charger's firmware, if known.
+    pub firmware: Option<String>,
+    /// Its connectors, ascending by number.
+    pub connectors: Vec<RegisteredConnector>,
+}
+
+/// A connector as it is registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredConnector {
+    /// Its number.
+    pub connector: ConnectorId,
+    /// Its plug or socket.
+    pub kind: ConnectorType,
+    /// Rated power.
+    pub max_power: Watts,
+    /// Last status that a fact told.
+    pub status: ConnectorStatus,
+    /// When.
+    pub status_at: Option<Timestamp>,
+    /// The session that runs there, as far as facts tell.
+    pub session: Option<SessionId>,
+}
+
+/// What a snapshot says of a charge point, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// Which charge point.
+    pub charge_point: ChargePointId,
+    /// Journal and sequence whose facts it contains.
+    pub journal_id: String,
+    /// See `journal_id`.
+    pub as_of_sequence: u64,
+    /// When the gateway made it, ms on the gateway's clock.
+    pub made_at_ms: i64,
+    /// Whether a device answers.
+    pub answers: bool,
+    /// Status as a whole.
+    pub ocpp_status: ChargePointStatus,
+    /// Last valid answer.
+    pub last_heartbeat_at: Option<Timestamp>,
+    /// The charger's firmware.
+    pub firmware: Option<String>,
+    /// Its connectors with the energy (Wh) of the session each one runs, ascending by number.
+    pub connectors: Vec<(RegisteredConnector, u64)>,
+}
+
+/// A change that the facts of one batch make, applied after its commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// A charge point is registered, or described anew, or came to another gateway.
+    Registered(Registration),
+    /// A session began.
+    SessionStarted(SessionId, SessionEnergy),
+    /// Register of a running session.
+    SessionRead {
+        /// Which session.
+        session: SessionId,
+        /// Time in ms.
+        at_ms: i64,
+        /// Register in Wh.
+        meter_wh: u64,
+    },
+    /// A session ended.
+    SessionEnded {
+        /// Which session.
+        session: SessionId,
+        /// Time in ms.
+        at_ms: i64,
+        /// Register in Wh.
+        meter_wh: u64,
+    },
+}
+
+/// The fleet; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Locked before `live` wherever both are held.
+    state: RwLock<State>,
+    live: RwLock<HashMap<ChargePointId, Arc<ChargePointLive>>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    organisations: HashMap<OrganisationId, OrganisationLive>,
+    /// Gateways that are connected.
+    connected: HashSet<GatewayId>,
+    by_gateway: HashMap<GatewayId, Vec<ChargePointId>>,
+}
+
+#[derive(Debug)]
+struct OrganisationLive {
+    zone: TimeZone,
+    counts: Counts,
+    energy: energy::Energy,
+}
+
+impl Default for OrganisationLive {
+    fn default() -> Self {
+        Self {
+            zone: TimeZone::UTC,
+            counts: Counts::default(),
+            energy: energy::Energy::default(),
+        }
+    }
+}
+
+impl Fleet {
+    /// The charge point with this id, of whichever organisation.
+    #[must_use]
+    pub fn find(&self, id: &ChargePointId) -> Option<Arc<ChargePointLive>> {
+        self.live().get(id).cloned()
+    }
+
+    /// Counts and energy of one organisation; zeros for one without charge points.
+    #[must_use]
+    pub fn summary(&self, organisation: &OrganisationId, now: Timestamp) -> FleetSummary {
+        let state = self.state();
+        state
+            .organisations
+            .get(organisation)
+            .map_or_else(FleetSummary::default, |organisation| {
+                let day_start_ms = start_of_day_ms(now, &organisation.zone);
+                let energy_today_wh = organisation.energy.today(day_start_ms);
+                organisation.counts.summary(energy_today_wh)
+            })
+    }
+
+    /// Charge points that a gateway speaks for.
+    #[must_use]
+    pub fn count_of(&self, gateway: &GatewayId) -> usize {
+        self.state().by_gateway.get(gateway).map_or(0, Vec::len)
+    }
+
+    /// Makes an organisation known with the time zone its days run in.
+    pub fn set_zone(&self, organisation: &OrganisationId, zone: TimeZone) {
+        let mut state = self.state_mut();
+        let organisation = state.organisations.entry(organisation.clone()).or_default();
+        organisation.zone = zone;
+    }
+
+    /// Applies what the facts of one batch changed; `organisation` is the gateway's.
+    pub fn apply(&self, organisation: &OrganisationId, updates: Vec<Update>) {
+        let mut state = self.state_mut();
+        for update in updates {
+            match update {
+                Update::Registered(registration) => self.register(&mut state, registration),
+                Update::SessionStarted(session, energy) => {
+                    let shown = self.shown_energy(&energy.charge_point, &session);
+                    let charge_point = energy.charge_point.clone();
+                    let energies = energies(&mut state, organisation);
+                    energies.start(session.clone(), energy);
+                    if let Some((at_ms, energy_wh)) = shown {
+                        energies.observe(&session, &charge_point, at_ms, energy_wh);
+                    }
+                }
+                Update::SessionRead {
+                    session,
+                    at_ms,
+                    meter_wh,
+                } => energies(&mut state, organisation).read(&session, at_ms, meter_wh),
+                Update::SessionEnded {
+                    session,
+                    at_ms,
+                    meter_wh,
+                } => energies(&mut state, organisation).end(&session, at_ms, meter_wh),
+            }
+        }
+    }
+
+    /// Notes whether a gateway is connected.
+    pub fn set_connected(&self, gateway: &GatewayId, connected: bool, now: Timestamp) {
+        let mut state = self.state_mut();
+        if connected {
+            state.connected.insert(gateway.clone());
+        } else {
+            state.connected.remove(gateway);
+        }
+        let ids = state.by_gateway.get(gateway).cloned().unwrap_or_default();
+        for id in ids {
+            self.change(&mut state, &id, |live| {
+                live.online = live.is_reachable(connected, now);
+            });
+        }
+    }
+
+    /// Takes a snapshot of a charge point of this gateway. An older one than the latest is ignored.
+    pub fn observe(&self, gateway: &GatewayId, observation: &Observation, now: Timestamp) {
+        let mut state = self.state_mut();
+        let Some(held) = self.find(&observation.charge_point) else {
+            return;
+        };
+        if held.gateway != *gateway || held.is_ahead_of(observation) {
+            return;
+        }
+        let connected = state.connected.contains(gateway);
+        self.change(&mut state, &observation.charge_point, |live| {
+            live.take(observation, now);
+            live.online = live.is_reachable(connected, now);
+        });
+        let energies = energies(&mut state, &held.organisation);
+        for (connector, energy_wh) in &observation.connectors {
+            if let Some(session) = &connector.session {
+                let (id, at_ms) = (&observation.charge_point, observation.made_at_ms);
+                energies.observe(session, id, at_ms, *energy_wh);
+            }
+        }
+    }
+
+    /// Charge points that fell silent go offline; days that ended are settled. Call it every second.
+    pub fn sweep(&self, now: Timestamp) {
+        let mut state = self.state_mut();
+        let silent: Vec<ChargePointId> = self
+            .live()
+            .values()
+            .filter(|live| live.online && !live.is_reachable(true, now))
+            .map(|live| live.charge_point_id.clone())
+            .collect();
+        for id in silent {
+            self.change(&mut state, &id, |live| live.online = false);
+        }
+        for organisation in state.organisations.values_mut() {
+            let day_start_ms = start_of_day_ms(now, &organisation.zone);
+            organisation.energy.settle(day_start_ms);
+        }
+    }
+
+    fn replace_sessions(
+        &self,
+        organisation: &OrganisationId,
+        running: HashMap<SessionId, SessionEnergy>,
+        ended: HashMap<SessionId, SessionEnergy>,
+    ) {
+        *energies(&mut self.state_mut(), organisation) = energy::Energy::new(running, ended);
+    }
+
+    fn register(&self, state: &mut State, registration: Registration) {
+        let id = registration.charge_point.clone();
+        let held = self.find(&id);
+        if let Some(old) = &held
+            && old.gateway != registration.gateway
+        {
+            if let Some(ids) = state.by_gateway.get_mut(&old.gateway) {
+                ids.retain(|other| *other != id);
+            }
+            energies(state, &old.organisation).end_all_of(&id);
+        }
+        let ids = state
+            .by_gateway
+            .entry(registration.gateway.clone())
+            .or_default();
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+        let same_gateway = held.filter(|old| old.gateway == registration.gateway);
+        let live = match same_gateway {
+            Some(old) => ChargePointLive {
+                connectors: old.connectors_described_by(&registration),
+                ..ChargePointLive::clone(&old)
+            },
+            None => ChargePointLive::registered(registration),
+        };
+        self.put(state, live);
+    }
+
+    fn shown_energy(&self, id: &ChargePointId, session: &SessionId) -> Option<(i64, u64)> {
+        let live = self.find(id)?;
+        let connector = live
+            .connectors
+            .iter()
+            .find(|connector| connector.active_session_id.as_ref() == Some(session))?;
+        Some((live.heard.as_ref()?.made_at_ms, connector.session_energy_wh))
+    }
+
+    fn change(
+        &self,
+        state: &mut State,
+        id: &ChargePointId,
+        change: impl FnOnce(&mut ChargePointLive),
+    ) {
+        if let Some(held) = self.find(id) {
+            let mut live = ChargePointLive::clone(&held);
+            change(&mut live);
+            if live != *held {
+                self.put(state, live);
+            }
+        }
+    }
+
+    /// The one place where a charge point is replaced: the counts follow.
+    fn put(&self, state: &mut State, live: ChargePointLive) {
+        let id = live.charge_point_id.clone();
+        let organisation = state
+            .organisations
+            .entry(live.organisation.clone())
+            .or_default();
+        organisation.counts.add(&live);
+        let old = self.live_mut().insert(id, Arc::new(live));
+        if let Some(old) = old
+            && let Some(organisation) = state.organisations.get_mut(&old.organisation)
+        {
+            organisation.counts.remove(&old);
+        }
+    }
+
+    // A panic while a lock is held leaves whole values behind: every write is one insert or one number.
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self) -> RwLockReadGuard<'_, HashMap<ChargePointId, Arc<ChargePointLive>>> {
+        self.0.live.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live_mut(&self) -> RwLockWriteGuard<'_, HashMap<ChargePointId, Arc<ChargePointLive>>> {
+        self.0.live.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn energies<'a>(state: &'a mut State, organisation: &OrganisationId) -> &'a mut energy::Energy {
+    let organisation = state.organisations.entry(organisation.clone()).or_default();
+    &mut organisation.energy
+}
+
+impl ChargePointLive {
+    fn registered(registration: Registration) -> Self {
+        let connectors: Vec<ConnectorLive> = registration
+            .connectors
+            .into_iter()
+            .map(|connector| ConnectorLive::shown(connector, 0))
+            .collect();
+        Self {
+            organisation: registration.organisation,
+            charge_point_id: registration.charge_point,
+            gateway: registration.gateway,
+            ocpp_status: ChargePointStatus::Available,
+            connectors,
+            last_heartbeat_at: None,
+            firmware_version: registration
+                .firmware
+                .unwrap_or_else(|| FIRMWARE_UNKNOWN.to_owned()),
+            online: false,
+            heard: None,
+        }
+    }
+
+    /// Connectors of a new description, each with what is known of it.
+    fn connectors_described_by(&self, registration: &Registration) -> Vec<ConnectorLive> {
+        let known = |wanted: &RegisteredConnector| {
+            self.connectors
+                .iter()
+                .find(|held| held.connector_id == wanted.connector)
+        };
+        registration
+            .connectors
+            .iter()
+            .map(|described| match known(described) {
+                Some(held) => ConnectorLive {
+                    kind: described.kind,
+                    max_power: described.max_power,
+                    ..held.clone()
+                },
+                None => ConnectorLive::shown(described.clone(), 0),
+            })
+            .collect()
+    }
+
+    fn is_reachable(&self, connected: bool, now: Timestamp) -> bool {
+        self.heard.as_ref().is_some_and(|heard| {
+            let silent_ms = now.as_millisecond().saturating_sub(heard.at_ms);
+            connected && heard.answers && silent_ms < SILENCE_MS
+        })
+    }
+
+    /// Whether a snapshot arrived out of order: same journal, earlier facts.
+    fn is_ahead_of(&self, observation: &Observation) -> bool {
+        self.heard.as_ref().is_some_and(|heard| {
+            heard.journal_id == observation.journal_id
+                && heard.as_of_sequence > observation.as_of_sequence
+        })
+    }
+
+    fn take(&mut self, observation: &Observation, now: Timestamp) {
+        self.ocpp_status = observation.ocpp_status;
+        self.connectors = observation
+            .connectors
+            .iter()
+            .map(|(connector, energy_wh)| ConnectorLive::shown(connector.clone(), *energy_wh))
+            .collect();
+        self.last_heartbeat_at = observation.last_heartbeat_at.or(self.last_heartbeat_at);
+        if let Some(firmware) = &observation.firmware {
+            self.firmware_version.clone_from(firmware);
+        }
+        self.heard = Some(Heard {
+            at_ms: now.as_millisecond(),
+            made_at_ms: observation.made_at_ms,
+            journal_id: observation.journal_id.clone(),
+            as_of_sequence: observation.as_of_sequence,
+            answers: observation.answers,
+        });
+    }
+}
+
+impl ConnectorLive {
+    fn shown(connector: RegisteredConnector, session_energy_wh: u64) -> Self {
+        Self {
+            connector_id: connector.connector,
+            status: connector.status,
+            kind: connector.kind,
+            max_power: connector.max_power,
+            active_session_id: connector.session,
+            observed_at: connector.status_at,
+            session_energy_wh,
+        }
+    }
+}
+
+/// Midnight that began the day of `now`; where a change of the clocks skips midnight, the day's first moment.
+fn start_of_day_ms(now: Timestamp, zone: &TimeZone) -> i64 {
+    now.to_zoned(zone.clone()).start_of_day().map_or_else(
+        |_| now.as_millisecond(),
+        |start| start.timestamp().as_millisecond(),
+    )
+}
+
+#[cfg(test)]
+mod tests;
