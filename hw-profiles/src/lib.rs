@@ -4,10 +4,22 @@
 //! model name anywhere. Loading is strict: an unknown key, an overlap, an impossible range or a bad
 //! unit is an error with file, line and remedy, and all faults of a file are told at once.
 
+mod check;
+mod fault;
+mod frames;
+mod library;
 mod profile;
+mod raw;
+mod read;
+mod schema;
+mod unit;
 
+pub use fault::{Fault, Faults};
+pub use frames::{Frame, FrameFile, Framing};
+pub use library::{builtin, builtin_frames, find, load_dir, load_file};
 pub use profile::{
     Access, Condition, Failsafe, KeepAlive, Kind, LimitControl, LimitUnit, Link, Origin, Parity,
     PauseControl, PollClass, Probe, Profile, Quantity, RawMatch, Register, RegisterType, Scale,
     SerialLine, Source, StateRule, Table, TcpDefaults, WordOrder, WriteRegister,
 };
+pub use schema::schema_json;

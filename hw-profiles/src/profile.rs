@@ -2,6 +2,10 @@
 
 use site_model::{Milliamps, VehicleState};
 
+use crate::fault::{Faults, Report};
+use crate::read::{Words, read_document};
+use crate::unit::{Dimension, dimension_of};
+
 /// A device model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
@@ -32,6 +36,33 @@ pub struct Profile {
     pub keep_alive: KeepAlive,
     /// How to recognise the model: all must hold.
     pub probes: Vec<Probe>,
+}
+
+impl Profile {
+    /// Loads a profile. `name` is the file as messages shall call it; its last part without
+    /// `.toml` becomes the id.
+    ///
+    /// # Errors
+    /// Every fault of the text with line, column and remedy. Faults of structure (unknown or missing
+    /// keys, wrong types) are told together, and so are faults of meaning.
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, Faults> {
+        let mut report = Report::new(name, text);
+        let raw = read_document::<crate::raw::RawProfile>(text, &mut report);
+        let profile = raw.and_then(|raw| crate::check::check(id_of(name), &raw, &mut report));
+        report.finish(profile)
+    }
+
+    /// The register of this name.
+    #[must_use]
+    pub fn register(&self, name: &str) -> Option<&Register> {
+        self.registers.iter().find(|register| register.name == name)
+    }
+}
+
+/// The last part of a path, without `.toml`.
+fn id_of(name: &str) -> &str {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    file.strip_suffix(".toml").unwrap_or(file)
 }
 
 /// What a device is.
@@ -191,6 +222,23 @@ pub enum Quantity {
     Model,
 }
 
+impl Quantity {
+    /// The word for it in profile files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        <Self as Words>::ALL
+            .iter()
+            .find(|(_, quantity)| *quantity == self)
+            .map_or("", |(word, _)| word)
+    }
+
+    /// Unit of the loaded value (mA, mV, W, VA, Wh, VAh, mHz); `None` for codes and texts.
+    #[must_use]
+    pub fn base_unit(self) -> Option<&'static str> {
+        dimension_of(self).map(Dimension::base_unit)
+    }
+}
+
 /// Encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegisterType {
@@ -289,6 +337,20 @@ pub enum RawMatch {
     Text(Vec<String>),
 }
 
+impl RawMatch {
+    /// Whether a raw number passes; a number never passes a test on text.
+    #[must_use]
+    pub fn holds_for(&self, raw: u64) -> bool {
+        match self {
+            Self::OneOf(values) => values.contains(&raw),
+            Self::Between(low, high) => (*low..=*high).contains(&raw),
+            Self::BitsSet(mask) => raw & mask == *mask,
+            Self::BitsClear(mask) => raw & mask == 0,
+            Self::Text(_) => false,
+        }
+    }
+}
+
 /// One rule from raw registers to a vehicle state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRule {
@@ -379,7 +441,7 @@ pub struct Failsafe {
     pub timeout: WriteRegister,
     /// Milliseconds per count of it.
     pub timeout_scale: Scale,
-    /// Timeout from the factory; 0: off.
+    /// Timeout from the factory; 0: off, or not documented.
     pub timeout_default_ms: u64,
     /// Name of the register that reads the fallback current back, if there is one.
     pub current_read_back: Option<String>,

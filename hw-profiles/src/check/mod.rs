@@ -1,0 +1,221 @@
+//! What the fields of a profile must mean together. Every check records its faults and goes on.
+
+mod condition;
+mod control;
+mod link;
+mod register;
+mod state;
+
+use std::collections::BTreeMap;
+
+use crate::fault::Report;
+use crate::profile::{KeepAlive, Kind, Profile, RegisterType, Source, WordOrder};
+use crate::raw::{RawProfile, RawRegister, TypeWord};
+use crate::read::{At, Record};
+
+/// What the checks of one part must know of the others.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    /// Registers that can be read, by name.
+    registers: BTreeMap<&'a str, &'a RawRegister>,
+    /// Word order where a value does not say otherwise.
+    words: WordOrder,
+}
+
+impl<'a> Context<'a> {
+    fn of(raw: &'a RawProfile) -> Self {
+        Self {
+            registers: raw
+                .read
+                .0
+                .iter()
+                .map(|(name, register)| (name.value.as_str(), register))
+                .collect(),
+            words: raw.words.map_or(WordOrder::HighFirst, |words| words.value),
+        }
+    }
+
+    /// The register of this name, or a fault.
+    fn register(&self, name: &At<String>, report: &mut Report<'_>) -> Option<&'a RawRegister> {
+        let found = self.registers.get(name.value.as_str()).copied();
+        if found.is_none() {
+            let known: Vec<&str> = self.registers.keys().copied().collect();
+            let problem = format!("`{}` names no register", name.value);
+            report.fault(name.at, problem, crate::fault::suggest(&name.value, &known));
+        }
+        found
+    }
+}
+
+/// The register type of a word; texts take their length from `registers`.
+fn type_of(word: TypeWord, registers: u16) -> RegisterType {
+    match word {
+        TypeWord::U16 => RegisterType::U16,
+        TypeWord::I16 => RegisterType::I16,
+        TypeWord::U32 => RegisterType::U32,
+        TypeWord::I32 => RegisterType::I32,
+        TypeWord::U64 => RegisterType::U64,
+        TypeWord::I64 => RegisterType::I64,
+        TypeWord::F32 => RegisterType::F32,
+        TypeWord::F64 => RegisterType::F64,
+        TypeWord::Ascii => RegisterType::Ascii { registers },
+        TypeWord::Utf16 => RegisterType::Utf16 { registers },
+    }
+}
+
+const fn is_text(word: TypeWord) -> bool {
+    matches!(word, TypeWord::Ascii | TypeWord::Utf16)
+}
+
+const fn is_float(word: TypeWord) -> bool {
+    matches!(word, TypeWord::F32 | TypeWord::F64)
+}
+
+/// The largest raw number that a type's registers hold; bit patterns count unsigned.
+fn largest_raw(word: TypeWord) -> u64 {
+    match type_of(word, 1).count() {
+        1 => u64::from(u16::MAX),
+        2 => u64::from(u32::MAX),
+        _ => u64::MAX,
+    }
+}
+
+/// The largest count that a set-point of this type can express; floats express any.
+fn largest_count(word: TypeWord) -> u64 {
+    match word {
+        TypeWord::I16 | TypeWord::I32 | TypeWord::I64 => largest_raw(word) / 2,
+        TypeWord::F32 | TypeWord::F64 => u64::MAX,
+        TypeWord::U16 | TypeWord::U32 | TypeWord::U64 | TypeWord::Ascii | TypeWord::Utf16 => {
+            largest_raw(word)
+        }
+    }
+}
+
+/// Checks a whole file and makes the profile of it.
+pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Option<Profile> {
+    check_id(id, report);
+    check_name(&raw.vendor, "vendor", report);
+    check_name(&raw.model, "model", report);
+    check_source(&raw.source.document, report);
+    parts_of_kind(raw, report);
+    let context = Context::of(raw);
+    let link = link::check(&raw.link, report);
+    let registers = register::check(&raw.read.0, &link, &context, report);
+    register::report_unused(raw, report);
+    let rules = raw.state.as_deref().unwrap_or_default();
+    let state_rules = state::check(rules, &context, report);
+    let limit = raw
+        .limit
+        .as_ref()
+        .map(|limit| control::limit(limit, &context, report));
+    let failsafe = raw
+        .failsafe
+        .as_ref()
+        .map(|failsafe| control::failsafe(failsafe, &context, report));
+    control::overlapping_writes(raw, report);
+    let keep_alive = match &raw.keep_alive {
+        None => Some(KeepAlive::None),
+        Some(keep_alive) => control::keep_alive(keep_alive, raw, &context, report),
+    };
+    let probes = state::probes(raw.probe.as_deref().unwrap_or_default(), &context, report);
+    Some(Profile {
+        id: id.to_owned(),
+        vendor: raw.vendor.value.clone(),
+        model: raw.model.value.clone(),
+        same_map: texts(raw.same_map.as_deref()),
+        kind: raw.kind.value,
+        source: Source {
+            document: raw.source.document.value.clone(),
+            also: texts(raw.source.also.as_deref()),
+        },
+        link,
+        registers: registers?,
+        state_rules: state_rules?,
+        limit: limit.map_or(Some(None), |limit| limit.map(Some))?,
+        failsafe: failsafe.map_or(Some(None), |failsafe| failsafe.map(Some))?,
+        keep_alive: keep_alive?,
+        probes: probes?,
+    })
+}
+
+fn texts(list: Option<&[At<String>]>) -> Vec<String> {
+    let list = list.unwrap_or_default();
+    list.iter().map(|text| text.value.clone()).collect()
+}
+
+fn check_id(id: &str, report: &mut Report<'_>) {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || id.len() > 64 || !id.chars().all(allowed) {
+        let problem = format!("the file's name gives the profile id \"{id}\"");
+        let remedy = "Name the file with 1 to 64 of a-z 0-9 -, for instance `acme-ac22.toml`";
+        report.fault(0, problem, remedy);
+    }
+}
+
+/// OCPP 1.6 allows 20 characters (`CiString20Type`) for vendor and model of a BootNotification.
+fn check_name(name: &At<String>, key: &str, report: &mut Report<'_>) {
+    let length = name.value.chars().count();
+    if name.value.trim().is_empty() || length > 20 {
+        let problem = format!("`{key}` has {length} characters");
+        report.fault(
+            name.at,
+            problem,
+            "Write 1 to 20 characters, as OCPP 1.6 has room for",
+        );
+    }
+}
+
+fn check_source(document: &At<String>, report: &mut Report<'_>) {
+    if document.value.trim().is_empty() {
+        let remedy =
+            "Name the manufacturer's document and its revision, or the public source and its date";
+        report.fault(document.at, "`source.document` is empty", remedy);
+    }
+}
+
+/// Chargers must be controllable and observable; meters must not pretend to be.
+fn parts_of_kind(raw: &RawProfile, report: &mut Report<'_>) {
+    let parts = [
+        ("limit", raw.limit.as_ref().map(|part| part.at())),
+        ("keep_alive", raw.keep_alive.as_ref().map(|part| part.at())),
+        (
+            "state",
+            raw.state
+                .as_ref()
+                .and_then(|rules| rules.first())
+                .map(|rule| rule.at()),
+        ),
+    ];
+    let failsafe = ("failsafe", raw.failsafe.as_ref().map(|part| part.at()));
+    match raw.kind.value {
+        Kind::Charger => {
+            for (name, at) in parts {
+                if at.is_none() {
+                    let problem = format!("a charger without `{name}`");
+                    report.fault(raw.kind.at, problem, missing_part(name));
+                }
+            }
+        }
+        Kind::Meter => {
+            for (name, at) in parts.into_iter().chain([failsafe]) {
+                if let Some(at) = at {
+                    let remedy = "Remove it, or write `kind = \"charger\"`";
+                    report.fault(at, format!("a meter with `{name}`"), remedy);
+                }
+            }
+            let measures = |(_, register): &(_, RawRegister)| register.quantity.is_some();
+            if !raw.read.0.iter().any(measures) {
+                let remedy = "Give at least one register a `quantity`";
+                report.fault(raw.kind.at, "a meter that measures nothing", remedy);
+            }
+        }
+    }
+}
+
+fn missing_part(name: &str) -> &'static str {
+    match name {
+        "limit" => "Add the table `[limit]`: where the current limit is written",
+        "state" => "Add `[[state]]` rules that give the vehicle states A, B and C",
+        _ => "Add `[keep_alive]`; write `kind = \"none\"` if the device needs nothing",
+    }
+}
