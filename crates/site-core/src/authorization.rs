@@ -1,0 +1,85 @@
+//! Who may charge: free-vend tags, start orders, and when an authorization ends.
+
+use site_model::{Change, CommandKind, IdTag, Outcome, VehicleState};
+
+use crate::config::Authorization;
+use crate::turn::Turn;
+
+/// An authorised vehicle must be plugged in within this time (OCPP 1.6, `ConnectionTimeOut`).
+pub(crate) const CONNECTION_TIMEOUT_MS: u64 = 60_000;
+
+impl Turn<'_> {
+    /// Withdraws an authorization that nobody used in time, and forgets a spent one once the
+    /// vehicle has left.
+    pub(crate) fn settle_authorization(&mut self, i: usize) {
+        let state = self.state(i);
+        if state.session.is_some() {
+            return;
+        }
+        if state.authorized.is_some() {
+            if !self.waits_for_plug(i) {
+                self.close_open(i, Outcome::Expired, |kind| {
+                    matches!(kind, CommandKind::StartSession { .. })
+                });
+                self.authorize(i, None);
+            }
+        } else if state.spent.is_some() && self.live(i).vehicle == Some(VehicleState::A) {
+            self.authorize(i, None);
+        }
+    }
+
+    pub(crate) fn authorize(&mut self, i: usize, id_tag: Option<IdTag>) {
+        let (charge_point, connector) = self.names(i);
+        self.record(Change::AuthorizationChanged {
+            charge_point,
+            connector,
+            id_tag,
+        });
+    }
+
+    /// The start order that authorised is still open, and the connection time-out has not passed.
+    fn waits_for_plug(&self, i: usize) -> bool {
+        let ordered = self
+            .open_commands(i)
+            .any(|command| matches!(command.value.kind, CommandKind::StartSession { .. }));
+        let in_time = self.state(i).authorized.as_ref().is_some_and(|tag| {
+            tag.at.boot == self.now.boot
+                && self.now.monotonic.ms_since(tag.at.monotonic) < CONNECTION_TIMEOUT_MS
+        });
+        ordered && in_time
+    }
+
+    /// The connector is held at its pause value: nobody is authorised, the session is being
+    /// stopped, or it was stopped and its vehicle is still there.
+    pub(crate) fn is_held(&self, i: usize) -> bool {
+        let state = self.state(i);
+        let unauthorized = state.authorized.is_none();
+        match self.config(i).authorization {
+            Authorization::Free { .. } => {
+                unauthorized && (state.session.is_some() || state.spent.is_some())
+            }
+            Authorization::Required => {
+                unauthorized || (self.site.storage_failed && state.session.is_none())
+            }
+        }
+    }
+
+    /// The tag a session may begin with right now.
+    pub(crate) fn tag_to_start_with(&self, i: usize) -> Option<IdTag> {
+        let state = self.state(i);
+        let possible = state.session.is_none()
+            && state.out_of_operation.is_none()
+            && self.live(i).is_plugged();
+        if !possible {
+            return None;
+        }
+        let authorized = state.authorized.as_ref().map(|tag| tag.value.clone());
+        match &self.config(i).authorization {
+            Authorization::Free { id_tag } => {
+                let unspent = state.spent.is_none().then(|| id_tag.clone());
+                authorized.or(unspent)
+            }
+            Authorization::Required => authorized.filter(|_| !self.site.storage_failed),
+        }
+    }
+}
