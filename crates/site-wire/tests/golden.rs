@@ -3,6 +3,8 @@
 //!
 //! `DYNAMO_WRITE_GOLDEN=1` writes files that do not exist yet; it never overwrites one.
 
+#![expect(clippy::unwrap_used, reason = "a test says no by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;

@@ -1,0 +1,262 @@
+//! The only place that reads clocks. Two of them: monotonic since the daemon's start, and wall time,
+//! which never starts before the later of build time and the last stored fact.
+//!
+//! Wall time is known once the system clock is synchronised. Until then it counts on from its floor,
+//! and the step to the right time is told once, so that recorded times can be corrected.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
+
+use site_model::{BootId, Monotonic, Timestamp, WallTime};
+use tokio::time::Instant;
+
+/// When this program was built (or the date of its source, for reproducible builds).
+const BUILT_AT_S: &str = env!("DYNAMO_BUILT_AT_S");
+/// systemd-timesyncd makes this directory at its start …
+const TIMESYNC_DIR: &str = "/run/systemd/timesync";
+/// … and touches this file once the clock is synchronised (systemd-timesyncd.service(8)).
+const TIMESYNC_FILE: &str = "/run/systemd/timesync/synchronized";
+
+/// What the system says the time is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemTime {
+    /// Its wall clock.
+    pub wall: WallTime,
+    /// How far to believe it.
+    pub trust: Trust,
+}
+
+/// How far to believe the system's wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// The time service says that it is synchronised.
+    Confirmed,
+    /// There is no time service to ask: believed unless it lies before the floor.
+    Plausible,
+    /// The time service says that it is not synchronised yet.
+    None,
+}
+
+impl SystemTime {
+    fn believed(self, floor: WallTime) -> bool {
+        match self.trust {
+            Trust::Confirmed => true,
+            Trust::Plausible => self.wall >= floor,
+            Trust::None => false,
+        }
+    }
+}
+
+type Source = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// Both clocks; cheap to clone.
+#[derive(Clone)]
+pub struct Clock {
+    boot: BootId,
+    started: Instant,
+    source: Source,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// Wall time at `started` while the right time is unknown.
+    floor: WallTime,
+    known: bool,
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clock")
+            .field("boot", &self.boot)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Clock {
+    /// The machine's clocks, for a new boot of the daemon.
+    #[must_use]
+    pub fn system(boot: BootId) -> Self {
+        Self::with_source(boot, Arc::new(system_time))
+    }
+
+    /// Clocks with another source of wall time.
+    #[must_use]
+    pub fn with_source(boot: BootId, source: Source) -> Self {
+        let first = source();
+        let state = State {
+            floor: first.wall.max(built_at()),
+            known: first.believed(built_at()),
+        };
+        Self {
+            boot,
+            started: Instant::now(),
+            source,
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// Wall time is never before this, the last moment that was recorded. Called once, before the first use.
+    pub fn not_before(&self, recorded: WallTime) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.floor = state.floor.max(recorded);
+        state.known = (self.source)().believed(recorded.max(built_at()));
+    }
+
+    /// Now, on both clocks.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let monotonic = self.monotonic();
+        Timestamp {
+            boot: self.boot,
+            monotonic,
+            wall: if state.known {
+                (self.source)().wall
+            } else {
+                counted(state.floor, monotonic)
+            },
+            wall_known: state.known,
+        }
+    }
+
+    /// Looks whether the right time became known. If so: what must be added to the times recorded so far.
+    #[must_use]
+    pub fn became_known(&self) -> Option<i64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.known {
+            return None;
+        }
+        let system = (self.source)();
+        let counted = counted(state.floor, self.monotonic());
+        if !system.believed(counted) {
+            return None;
+        }
+        state.known = true;
+        Some(system.wall.0 - counted.0)
+    }
+
+    /// The moment on tokio's clock at which this one shows `monotonic`.
+    #[must_use]
+    pub fn instant(&self, monotonic: Monotonic) -> Instant {
+        self.started + std::time::Duration::from_millis(monotonic.0)
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        let elapsed = self.started.elapsed().as_millis();
+        Monotonic(u64::try_from(elapsed).unwrap_or(u64::MAX))
+    }
+}
+
+fn counted(floor: WallTime, since: Monotonic) -> WallTime {
+    WallTime(
+        floor
+            .0
+            .saturating_add(i64::try_from(since.0).unwrap_or(i64::MAX)),
+    )
+}
+
+fn built_at() -> WallTime {
+    WallTime(BUILT_AT_S.parse::<i64>().unwrap_or(0).saturating_mul(1000))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this module is the one that reads the wall clock"
+)]
+fn system_time() -> SystemTime {
+    let since_1970 = std::time::SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    SystemTime {
+        wall: WallTime(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)),
+        trust: trust(Path::new(TIMESYNC_DIR), Path::new(TIMESYNC_FILE)),
+    }
+}
+
+/// With systemd-timesyncd its own word counts. Without it another service (chrony, ntpd, a
+/// hypervisor) may keep the clock: then the time is believed unless it lies before the floor.
+fn trust(service: &Path, synchronised: &Path) -> Trust {
+    match (service.exists(), synchronised.exists()) {
+        (_, true) => Trust::Confirmed,
+        (true, false) => Trust::None,
+        (false, false) => Trust::Plausible,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LATER: i64 = 4_000_000_000_000;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_boots_in_1970_counts_from_the_last_fact_until_the_time_is_known() {
+        let (clock, system) = movable(0, Trust::None);
+        clock.not_before(WallTime(LATER));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let recorded = clock.now();
+        assert_eq!(
+            (recorded.wall, recorded.wall_known),
+            (WallTime(LATER + 5_000), false)
+        );
+        assert_eq!(clock.became_known(), None);
+
+        set(&system, LATER + 86_405_000, Trust::Confirmed);
+        assert_eq!(clock.became_known(), Some(86_400_000));
+        assert_eq!(clock.became_known(), None, "told once");
+        let known = clock.now();
+        assert_eq!(
+            (known.wall, known.wall_known),
+            (WallTime(LATER + 86_405_000), true)
+        );
+        assert_eq!(known.monotonic, Monotonic(5_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_time_service_a_clock_behind_the_last_fact_is_not_believed() {
+        let (clock, system) = movable(LATER, Trust::Plausible);
+        assert!(clock.now().wall_known);
+        clock.not_before(WallTime(LATER + 1));
+        let now = clock.now();
+        assert_eq!((now.wall, now.wall_known), (WallTime(LATER + 1), false));
+        assert_eq!(clock.became_known(), None);
+        set(&system, LATER + 2, Trust::Plausible);
+        assert_eq!(clock.became_known(), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_confirmed_clock_is_believed_even_behind_the_last_fact() {
+        let (clock, _system) = movable(LATER, Trust::Confirmed);
+        clock.not_before(WallTime(LATER + 1));
+        let now = clock.now();
+        assert_eq!((now.wall, now.wall_known), (WallTime(LATER), true));
+    }
+
+    #[test]
+    fn the_time_service_has_the_word_where_there_is_one() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("synchronized");
+        assert_eq!(trust(dir.path(), &file), Trust::None);
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(trust(dir.path(), &file), Trust::Confirmed);
+        let absent = dir.path().join("absent");
+        assert_eq!(trust(&absent, &absent), Trust::Plausible);
+    }
+
+    fn movable(wall: i64, trust: Trust) -> (Clock, Arc<Mutex<SystemTime>>) {
+        let wall = WallTime(wall);
+        let system = Arc::new(Mutex::new(SystemTime { wall, trust }));
+        let read = Arc::clone(&system);
+        let clock = Clock::with_source(BootId(1), Arc::new(move || *read.lock().unwrap()));
+        (clock, system)
+    }
+
+    fn set(system: &Mutex<SystemTime>, wall: i64, trust: Trust) {
+        let wall = WallTime(wall);
+        *system.lock().unwrap() = SystemTime { wall, trust };
+    }
+}

@@ -1,0 +1,349 @@
+//! The journal with its faults: reopened, damaged, newer, full, unwritable, held, aged.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use site_model::{
+    BootId, Change, ChargePointId, ConnectorId, ConnectorStatus, Monotonic, SessionId, Timestamp,
+    WallTime, WattHours,
+};
+use tempfile::TempDir;
+
+use super::inbox::WAITING_MAX_FACTS;
+use super::*;
+
+const NOW: WallTime = WallTime(1_763_800_000_000);
+const DAY_MS: i64 = 86_400_000;
+
+#[tokio::test]
+async fn a_reopened_journal_gives_back_facts_mark_and_identity() {
+    let dir = TempDir::new().unwrap();
+    let mut first = open(dir.path());
+    let id = first.found.journal.clone();
+    first.store.append(vec![status(1), status(2)], None);
+    assert_eq!(committed(&mut first).await, (Ticket(1), 2));
+    first.store.acknowledge(2);
+    first.store.append(vec![status(3)], None);
+    assert_eq!(committed(&mut first).await, (Ticket(2), 3));
+    first.store.close().await;
+
+    let again = open(dir.path());
+    assert_eq!(
+        again.found,
+        Found {
+            journal: id,
+            replay: vec![status(1), status(2), status(3)],
+            since_checkpoint: 3,
+            last_sequence: 3,
+            mark: 2,
+            last_wall: Some(WallTime(NOW.0 + 3)),
+            notices: vec![],
+        }
+    );
+    assert_eq!(
+        again.store.read_after(1).await,
+        [(2, status(2)), (3, status(3))].map(|(sequence, fact)| Envelope::of(sequence, &fact))
+    );
+}
+
+#[tokio::test]
+async fn a_mark_that_no_fact_carried_is_stored_at_the_end() {
+    let dir = TempDir::new().unwrap();
+    let mut first = open(dir.path());
+    first.store.append(vec![status(1)], None);
+    committed(&mut first).await;
+    first.store.acknowledge(1);
+    first.store.close().await;
+    assert_eq!(open(dir.path()).found.mark, 1);
+}
+
+#[tokio::test]
+async fn a_checkpoint_replaces_what_came_before_it_in_the_replay() {
+    let dir = TempDir::new().unwrap();
+    let mut first = open(dir.path());
+    first
+        .store
+        .append(vec![status(1), status(2)], Some(vec![status(9)]));
+    first.store.append(vec![status(3)], None);
+    while committed(&mut first).await.0 < Ticket(2) {}
+    first.store.close().await;
+    let again = open(dir.path());
+    assert_eq!(again.found.replay, vec![status(9), status(3)]);
+    assert_eq!(
+        (again.found.since_checkpoint, again.found.last_sequence),
+        (1, 3)
+    );
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_told_who_holds_the_directory() {
+    let dir = TempDir::new().unwrap();
+    let _first = open(dir.path());
+    let refused = Store::open(dir.path(), NOW, Options::default()).unwrap_err();
+    let OpenError::Held { holder, .. } = &refused else {
+        panic!("{refused}")
+    };
+    assert!(
+        holder.ends_with(&format!(", process {}", std::process::id())),
+        "{holder}"
+    );
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_untouched() {
+    let dir = TempDir::new().unwrap();
+    open(dir.path()).store.close().await;
+    let path = dir.path().join("journal.sqlite");
+    let db = Connection::open(&path).unwrap();
+    db.pragma_update(None, "user_version", 7).unwrap();
+    drop(db);
+    let refused = Store::open(dir.path(), NOW, Options::default()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "{} has schema version 7, this program knows up to 1: it was written by a newer site-controller. \
+             Install that version again, or move the file aside to begin a new journal",
+            path.display()
+        )
+    );
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_moved_aside_and_a_new_journal_begins() {
+    for damage in [Damage::Header, Damage::Middle, Damage::Row] {
+        let dir = TempDir::new().unwrap();
+        let mut first = open(dir.path());
+        let id = first.found.journal.clone();
+        first.store.append((0..400).map(status).collect(), None);
+        committed(&mut first).await;
+        first.store.close().await;
+        damage.to(&dir.path().join("journal.sqlite"));
+
+        let mut again = open(dir.path());
+        assert_ne!(again.found.journal, id, "{damage:?}");
+        assert_eq!(
+            (again.found.replay.len(), again.found.last_sequence),
+            (0, 0)
+        );
+        let [notice] = &again.found.notices[..] else {
+            panic!("{damage:?}: {:?}", again.found.notices)
+        };
+        assert!(notice.starts_with("the journal was damaged ("), "{notice}");
+        assert!(
+            dir.path()
+                .join("journal.damaged-1763800000.sqlite")
+                .exists()
+        );
+        again.store.append(vec![status(1)], None);
+        assert_eq!(committed(&mut again).await, (Ticket(1), 1));
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_once_and_what_was_stored_stays() {
+    let dir = TempDir::new().unwrap();
+    let mut small = open_small(dir.path());
+    let mut stored = 0;
+    let problem = loop {
+        small.store.append((0..50).map(status).collect(), None);
+        match small.events.recv().await.unwrap() {
+            StoreEvent::Committed { last_sequence, .. } => stored = last_sequence,
+            StoreEvent::Failed { problem } => break problem,
+        }
+    };
+    assert!(problem.contains("database or disk is full"), "{problem}");
+    assert!(
+        !dir.path().join("journal.reserve").exists(),
+        "the reserve was given back"
+    );
+    small.store.append(vec![status(1)], None);
+    // Each read lets the writer try again; the failure is not told a second time.
+    assert_eq!(small.store.read_after(stored).await, vec![]);
+    assert!(small.events.try_recv().is_err());
+    small.store.close().await;
+    assert_eq!(open(dir.path()).found.last_sequence, stored);
+}
+
+#[tokio::test]
+async fn a_full_disk_gives_up_acknowledged_facts_first() {
+    let dir = TempDir::new().unwrap();
+    let mut small = open_small(dir.path());
+    for round in 1..=40_u64 {
+        let checkpoint = Some(vec![status(1)]);
+        small
+            .store
+            .append((0..50).map(status).collect(), checkpoint);
+        assert_eq!(committed(&mut small).await, (Ticket(round), round * 50));
+        small.store.acknowledge(round * 50);
+    }
+}
+
+#[tokio::test]
+async fn an_unwritable_disk_starts_in_memory_and_catches_up() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("journal.sqlite");
+    fs::create_dir(&path).unwrap();
+    let mut opened = open(dir.path());
+    let id = opened.found.journal.clone();
+    let [notice] = &opened.found.notices[..] else {
+        panic!("{:?}", opened.found.notices)
+    };
+    assert!(notice.contains("cannot be written"), "{notice}");
+    opened.store.append(vec![status(1)], None);
+    assert!(matches!(
+        opened.events.recv().await,
+        Some(StoreEvent::Failed { .. })
+    ));
+    opened.store.append(vec![status(2)], None);
+
+    fs::remove_dir(&path).unwrap();
+    assert_eq!(
+        opened.store.read_after(0).await,
+        vec![Envelope::of(1, &status(1))]
+    );
+    assert_eq!(committed(&mut opened).await, (Ticket(1), 1));
+    assert_eq!(committed(&mut opened).await, (Ticket(2), 2));
+    opened.store.close().await;
+    let again = open(dir.path()).found;
+    assert_eq!(
+        (again.journal, again.replay),
+        (id, vec![status(1), status(2)])
+    );
+}
+
+#[tokio::test]
+async fn acknowledged_facts_go_after_thirty_days_and_no_other() {
+    let dir = TempDir::new().unwrap();
+    let mut opened = open(dir.path());
+    // One fact a day; each acknowledged the day after, except that the cloud is away from day 35 on.
+    for day in 1..=70_i64 {
+        let checkpoint = (day == 20).then(|| vec![status(0)]);
+        opened.store.append(vec![status(day * DAY_MS)], checkpoint);
+        committed(&mut opened).await;
+        if day <= 35 {
+            opened.store.acknowledge(u64::try_from(day).unwrap());
+        }
+    }
+    let oldest = opened.store.read_after(0).await[0].sequence;
+    assert_eq!(
+        oldest, 21,
+        "below the checkpoint and acknowledged for 30 days: gone; the rest stays"
+    );
+}
+
+#[test]
+fn at_the_bound_telemetry_is_dropped_before_billing_facts() {
+    let store = Store::blocked();
+    store.append(vec![session_fact(), status(1)], None);
+    let full = WAITING_MAX_FACTS - 2;
+    store.append((0..full).map(|_| status(2)).collect(), None);
+    store.append(vec![session_fact()], None);
+    let work = store.inbox.take(true, Duration::ZERO);
+    let kept: Vec<Fact> = work
+        .appends
+        .into_iter()
+        .flat_map(|append| append.facts)
+        .collect();
+    assert_eq!(kept.len(), WAITING_MAX_FACTS);
+    assert_eq!((&kept[0], &kept[1]), (&session_fact(), &status(2)));
+    assert_eq!(kept.last(), Some(&session_fact()));
+    assert_eq!(store.inbox.figures().facts_dropped, 1);
+}
+
+#[test]
+fn at_the_bound_with_billing_facts_alone_the_newest_is_refused() {
+    let store = Store::blocked();
+    store.append(
+        (0..WAITING_MAX_FACTS).map(|_| session_fact()).collect(),
+        None,
+    );
+    store.append(vec![session_fact()], None);
+    let figures = store.inbox.figures();
+    assert_eq!((figures.facts_waiting, figures.facts_dropped), (8_192, 1));
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Header,
+    Middle,
+    Row,
+}
+
+impl Damage {
+    fn to(self, path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        match self {
+            Self::Header => bytes[..100].fill(0xA5),
+            Self::Middle => {
+                let middle = bytes.len() / 2;
+                bytes[middle..middle + 8_192].fill(0xA5);
+            }
+            Self::Row => {
+                let db = Connection::open(path).unwrap();
+                db.execute("UPDATE journal SET envelope = '{}' WHERE sequence = 7", [])
+                    .unwrap();
+                return;
+            }
+        }
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+fn open(dir: &Path) -> Opened {
+    Store::open(dir, NOW, Options::default()).unwrap()
+}
+
+fn open_small(dir: &Path) -> Opened {
+    let options = Options {
+        max_page_count: Some(60),
+    };
+    Store::open(dir, NOW, options).unwrap()
+}
+
+async fn committed(opened: &mut Opened) -> (Ticket, u64) {
+    match opened.events.recv().await.unwrap() {
+        StoreEvent::Committed {
+            through,
+            last_sequence,
+        } => (through, last_sequence),
+        StoreEvent::Failed { problem } => panic!("{problem}"),
+    }
+}
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp {
+        boot: BootId(1),
+        monotonic: Monotonic(1),
+        wall: WallTime(NOW.0 + ms),
+        wall_known: true,
+    }
+}
+
+fn status(ms: i64) -> Fact {
+    Fact {
+        at: at(ms),
+        change: Change::StatusChanged {
+            charge_point: ChargePointId::new("CP-1").unwrap(),
+            connector: ConnectorId::new(1).unwrap(),
+            status: ConnectorStatus::Charging,
+            error_code: None,
+        },
+    }
+}
+
+fn session_fact() -> Fact {
+    Fact {
+        at: at(0),
+        change: Change::SessionEnded {
+            session: SessionId::new("ses_1").unwrap(),
+            charge_point: ChargePointId::new("CP-1").unwrap(),
+            connector: ConnectorId::new(1).unwrap(),
+            meter_stop: WattHours(1),
+            reason: site_model::StopReason::EvDisconnected,
+            reconstructed: None,
+        },
+    }
+}

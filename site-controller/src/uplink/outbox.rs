@@ -1,0 +1,223 @@
+//! Decides which facts travel next: pure, time is an argument. The mark moves on the cloud's own
+//! word alone; what the broker acknowledges only paces.
+
+use std::collections::VecDeque;
+
+use site_model::Monotonic;
+
+/// Most batches beyond the mark.
+const BATCHES_MAX: usize = 8;
+/// If the mark does not move for this long, everything after it is sent again.
+const STALLED_MS: u64 = 10_000;
+
+/// The facts' way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outbox {
+    /// Highest sequence that the cloud told to be stored.
+    mark: u64,
+    /// Highest sequence of the journal.
+    last: u64,
+    /// Highest sequence sent on this connection.
+    sent: u64,
+    /// Last sequence of each batch beyond the mark.
+    unacknowledged: VecDeque<u64>,
+    /// Whether the cloud spoke on this connection.
+    heard: bool,
+    /// When the mark moved or could have begun to.
+    moved_at: Monotonic,
+}
+
+/// What the cloud's word meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The mark stands where it stood.
+    Unchanged,
+    /// It moved, forward or back (the cloud was restored from a backup).
+    Moved,
+    /// The cloud knows facts that this journal does not have: the file is an old copy.
+    BeyondJournal,
+}
+
+impl Outbox {
+    pub(super) fn new(mark: u64, last: u64) -> Self {
+        Self {
+            mark,
+            last,
+            sent: mark,
+            unacknowledged: VecDeque::new(),
+            heard: false,
+            moved_at: Monotonic(0),
+        }
+    }
+
+    /// A connection is up: nothing of the last one counts as sent.
+    pub(super) fn connected(&mut self, now: Monotonic) {
+        self.heard = false;
+        self.rewind(now);
+    }
+
+    pub(super) fn committed(&mut self, last: u64) {
+        self.last = self.last.max(last);
+    }
+
+    pub(super) fn acknowledged(&mut self, sequence: u64, now: Monotonic) -> Heard {
+        if sequence > self.last {
+            return Heard::BeyondJournal;
+        }
+        self.heard = true;
+        if sequence == self.mark {
+            return Heard::Unchanged;
+        }
+        let back = sequence < self.mark;
+        self.mark = sequence;
+        if back {
+            self.rewind(now);
+        } else {
+            self.moved_at = now;
+            self.sent = self.sent.max(sequence);
+            self.unacknowledged.retain(|last| *last > sequence);
+        }
+        Heard::Moved
+    }
+
+    /// After which sequence to read the next batch; `None` while nothing may be sent.
+    pub(super) fn next(&self, now: Monotonic) -> Option<u64> {
+        let may_begin = self.heard || now.ms_since(self.moved_at) >= STALLED_MS;
+        let may_go_on = self.unacknowledged.len() < BATCHES_MAX && self.sent < self.last;
+        (may_begin && may_go_on).then_some(self.sent)
+    }
+
+    /// A batch that ends with this sequence is on its way.
+    pub(super) fn sent(&mut self, last_of_batch: u64, now: Monotonic) {
+        if self.unacknowledged.is_empty() {
+            self.moved_at = now;
+        }
+        self.heard = true;
+        self.sent = last_of_batch;
+        self.unacknowledged.push_back(last_of_batch);
+    }
+
+    /// Sends again from the mark if it did not move for too long. Whether it does.
+    pub(super) fn resend_if_stalled(&mut self, now: Monotonic) -> bool {
+        let stalled = !self.unacknowledged.is_empty() && now.ms_since(self.moved_at) >= STALLED_MS;
+        if stalled {
+            self.rewind(now);
+        }
+        stalled
+    }
+
+    /// When to look again even if nothing happens.
+    pub(super) fn deadline(&self) -> Option<Monotonic> {
+        let waits = !self.unacknowledged.is_empty() || (!self.heard && self.sent < self.last);
+        waits.then(|| self.moved_at.plus_ms(STALLED_MS))
+    }
+
+    pub(super) fn mark(&self) -> u64 {
+        self.mark
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.last - self.mark
+    }
+
+    fn rewind(&mut self, now: Monotonic) {
+        self.sent = self.mark;
+        self.unacknowledged.clear();
+        self.moved_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T0: Monotonic = Monotonic(1_000);
+
+    #[test]
+    fn nothing_is_sent_before_the_cloud_spoke_or_ten_seconds_passed() {
+        let outbox = connected(5, 9);
+        assert_eq!(outbox.next(T0.plus_ms(9_999)), None);
+        assert_eq!(outbox.deadline(), Some(T0.plus_ms(10_000)));
+        assert_eq!(outbox.next(T0.plus_ms(10_000)), Some(5));
+    }
+
+    #[test]
+    fn it_resumes_after_the_clouds_mark_even_if_that_is_lower_or_higher() {
+        for mark in [2, 5, 7] {
+            let mut outbox = connected(5, 9);
+            outbox.acknowledged(mark, T0);
+            assert_eq!((outbox.next(T0), outbox.waiting()), (Some(mark), 9 - mark));
+        }
+    }
+
+    #[test]
+    fn at_most_eight_batches_are_beyond_the_mark() {
+        let mut outbox = connected(0, 9);
+        outbox.acknowledged(0, T0);
+        for last in 1..=8 {
+            assert_eq!(outbox.next(T0), Some(last - 1));
+            outbox.sent(last, T0);
+        }
+        assert_eq!(outbox.next(T0), None);
+        assert_eq!(outbox.acknowledged(1, T0), Heard::Moved);
+        assert_eq!(outbox.next(T0), Some(8));
+        outbox.sent(9, T0);
+        assert_eq!(outbox.acknowledged(9, T0), Heard::Moved);
+        assert_eq!(
+            (outbox.next(T0), outbox.deadline(), outbox.waiting()),
+            (None, None, 0)
+        );
+    }
+
+    #[test]
+    fn a_mark_that_does_not_move_for_ten_seconds_is_sent_from_again() {
+        let mut outbox = connected(0, 400);
+        outbox.acknowledged(0, T0);
+        outbox.sent(200, T0);
+        outbox.sent(400, T0.plus_ms(9_000));
+        assert_eq!(outbox.acknowledged(0, T0.plus_ms(9_500)), Heard::Unchanged);
+        assert!(!outbox.resend_if_stalled(T0.plus_ms(9_999)));
+        assert!(outbox.resend_if_stalled(T0.plus_ms(10_000)));
+        assert_eq!(outbox.next(T0.plus_ms(10_000)), Some(0));
+        assert!(
+            !outbox.resend_if_stalled(T0.plus_ms(30_000)),
+            "nothing is out"
+        );
+    }
+
+    #[test]
+    fn the_clouds_word_at_the_last_batch_rewinds_nothing_that_is_out() {
+        let mut outbox = connected(0, 600);
+        outbox.acknowledged(0, T0);
+        outbox.sent(200, T0);
+        outbox.sent(400, T0);
+        assert_eq!(outbox.acknowledged(200, T0.plus_ms(5)), Heard::Moved);
+        assert_eq!(outbox.next(T0), Some(400));
+        assert_eq!(outbox.deadline(), Some(T0.plus_ms(10_005)));
+    }
+
+    #[test]
+    fn a_mark_beyond_the_journal_is_told_and_not_followed() {
+        let mut outbox = connected(5, 9);
+        let before = outbox.clone();
+        assert_eq!(outbox.acknowledged(10, T0), Heard::BeyondJournal);
+        assert_eq!(outbox, before);
+    }
+
+    #[test]
+    fn a_new_connection_begins_at_the_mark() {
+        let mut outbox = connected(0, 9);
+        outbox.acknowledged(3, T0);
+        outbox.sent(9, T0);
+        outbox.connected(T0.plus_ms(7));
+        assert_eq!(outbox.next(T0.plus_ms(7)), None);
+        outbox.acknowledged(3, T0.plus_ms(8));
+        assert_eq!(outbox.next(T0.plus_ms(8)), Some(3));
+    }
+
+    fn connected(mark: u64, last: u64) -> Outbox {
+        let mut outbox = Outbox::new(mark, last);
+        outbox.connected(T0);
+        outbox
+    }
+}
