@@ -4,9 +4,12 @@
 pub mod clock;
 pub mod db;
 pub mod email;
+pub mod http;
 pub mod id;
 pub mod installer;
+pub mod keys;
 pub mod organisation;
+pub mod quota;
 pub mod secret;
 pub mod user;
 pub mod fleet;

@@ -1,0 +1,71 @@
+//! What handlers and extractors reach for.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::fleet::Fleet;
+use crate::installer::Tokens;
+use crate::keys::Keys;
+use crate::quota::Quotas;
+
+/// The parts of the program that the REST API stands on; clones share them.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    clock: Clock,
+    keys: Keys,
+    quotas: Quotas,
+    fleet: Fleet,
+    tokens: Tokens,
+}
+
+impl ApiState {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(clock: Clock, keys: Keys, quotas: Quotas, fleet: Fleet, tokens: Tokens) -> Self {
+        let parts = Parts {
+            clock,
+            keys,
+            quotas,
+            fleet,
+            tokens,
+        };
+        Self {
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.parts.clock
+    }
+
+    /// API keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.parts.keys
+    }
+
+    /// Requests per key and hour.
+    #[must_use]
+    pub fn quotas(&self) -> &Quotas {
+        &self.parts.quotas
+    }
+
+    /// The live fleet.
+    #[must_use]
+    pub fn fleet(&self) -> &Fleet {
+        &self.parts.fleet
+    }
+
+    /// Tokens of installers.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.parts.tokens
+    }
+}

@@ -1,0 +1,1 @@
+//! Keys against a real database.
