@@ -98,12 +98,13 @@ impl<'a> Report<'a> {
         });
     }
 
-    /// The value, if nothing was wrong.
+    /// The value, if nothing was wrong. What several checks found alike is told once.
     pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Faults> {
         match value {
             Some(value) if self.faults.is_empty() => Ok(value),
             Some(_) | None => {
                 self.faults.sort_by_key(|fault| (fault.line, fault.column));
+                self.faults.dedup();
                 Err(Faults(self.faults))
             }
         }
@@ -120,20 +121,15 @@ fn position(text: &str, at: usize) -> (usize, usize) {
 
 /// "Did you mean …?" where one of the known words is near, else the list of them.
 pub(crate) fn suggest(wrong: &str, known: &[&str]) -> String {
-    let list = || {
-        let quoted: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
-        format!("Known are {}", quoted.join(", "))
-    };
     let nearest = known
         .iter()
         .map(|word| (distance(wrong, word), word))
         .min_by_key(|(distance, _)| *distance);
+    let near = |distance: usize| wrong.len() > 2 && distance <= wrong.len().div_ceil(3);
     match nearest {
         None => "There is none to choose from".to_owned(),
-        Some((distance, word)) if distance <= wrong.len().div_ceil(3) => {
-            format!("Did you mean `{word}`? {}", list())
-        }
-        Some(_) => list(),
+        Some((distance, word)) if near(distance) => format!("Did you mean `{word}`?"),
+        Some(_) => format!("Known are `{}`", known.join("`, `")),
     }
 }
 
@@ -182,7 +178,8 @@ mod tests {
         );
         assert_eq!(
             suggest("tabel", &["table", "type"]),
-            "Did you mean `table`? Known are `table`, `type`"
+            "Did you mean `table`?"
         );
+        assert_eq!(suggest("G", &["A", "B"]), "Known are `A`, `B`");
     }
 }

@@ -48,7 +48,7 @@ pub struct Frame {
     ///   negative values with a minus sign;
     /// - name of any other register: its raw number in decimal, `"3"`, or its text, trimmed;
     /// - either, where the raw value is a sentinel: `"not available"`;
-    /// - a register whose `when` does not hold is left out;
+    /// - a register whose `when` does not hold is left out, and `paused_when` is not applied;
     /// - `vehicle_state`: the word of the state, `"C"`, if this frame together with `after` decides it.
     ///
     /// A write has the one key `limit`: setting this limit, `"16000 mA"` (`"0 mA"` pauses), makes
@@ -156,7 +156,6 @@ fn check_frame(raw: &RawFrame, earlier: &BTreeSet<&str>, report: &mut Report<'_>
     let framing = raw.framing.value;
     let request = bytes(&raw.request, "request", framing, report);
     let response = bytes(&raw.response, "response", framing, report);
-    let expect = &raw.expect.0;
     Some(Frame {
         name: raw.name.value.clone(),
         origin: raw.origin.value,
@@ -170,8 +169,9 @@ fn check_frame(raw: &RawFrame, earlier: &BTreeSet<&str>, report: &mut Report<'_>
             .flatten()
             .map(|n| n.value.clone())
             .collect(),
-        expect: expect
-            .iter()
+        expect: raw
+            .expect
+            .entries()
             .map(|(name, value)| (name.value.clone(), value.value.clone()))
             .collect(),
     })

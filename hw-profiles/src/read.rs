@@ -16,9 +16,24 @@ pub(crate) struct At<T> {
     pub(crate) at: usize,
 }
 
-/// Named entries in the order of the file.
+/// Named entries in the order of the file. One that could not be read is kept as a name without a
+/// value, so that it hides no fault of the others.
 #[derive(Debug)]
-pub(crate) struct Named<T>(pub(crate) Vec<(At<String>, T)>);
+pub(crate) struct Named<T>(Vec<(At<String>, Option<T>)>);
+
+impl<T> Named<T> {
+    /// The entries that could be read.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&At<String>, &T)> {
+        self.0
+            .iter()
+            .filter_map(|(name, entry)| Some((name, entry.as_ref()?)))
+    }
+
+    /// Every name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.value.as_str())
+    }
+}
 
 /// What can be read from a TOML value.
 pub(crate) trait Read: Sized {
@@ -45,16 +60,15 @@ pub(crate) fn read_document<T: Read>(text: &str, report: &mut Report<'_>) -> Opt
         return T::read(&root, "", report);
     }
     for error in errors {
-        let at = error.span().map_or(0, |span| span.start);
-        report.fault(at, sentence(error.message()), "Correct the TOML syntax");
+        let span = error.span().unwrap_or(0..0);
+        let there = text.get(span.clone()).unwrap_or_default().trim();
+        let problem = match error.message() {
+            "duplicate key" => format!("`{there}` is given twice"),
+            message => format!("TOML syntax: {message}"),
+        };
+        report.fault(span.start, problem, "Correct the file");
     }
     None
-}
-
-/// The first line of a parser's message without a full stop.
-fn sentence(message: &str) -> String {
-    let line = message.lines().next().unwrap_or("syntax error");
-    line.trim_end_matches('.').to_owned()
 }
 
 /// The fields of one table.
@@ -172,11 +186,7 @@ impl<T: Read> Read for Named<T> {
             })
             .collect();
         entries.sort_by_key(|(name, _)| name.at);
-        let entries: Option<Vec<(At<String>, T)>> = entries
-            .into_iter()
-            .map(|(name, entry)| entry.map(|entry| (name, entry)))
-            .collect();
-        entries.map(Self)
+        Some(Self(entries))
     }
 }
 

@@ -8,7 +8,7 @@ mod state;
 
 use std::collections::BTreeMap;
 
-use crate::fault::Report;
+use crate::fault::{Report, suggest};
 use crate::profile::{KeepAlive, Kind, Profile, RegisterType, Source, WordOrder};
 use crate::raw::{RawProfile, RawRegister, TypeWord};
 use crate::read::{At, Record};
@@ -18,6 +18,8 @@ use crate::read::{At, Record};
 pub(crate) struct Context<'a> {
     /// Registers that can be read, by name.
     registers: BTreeMap<&'a str, &'a RawRegister>,
+    /// Every name of a register, also of those with a fault of structure.
+    names: Vec<&'a str>,
     /// Word order where a value does not say otherwise.
     words: WordOrder,
 }
@@ -27,10 +29,10 @@ impl<'a> Context<'a> {
         Self {
             registers: raw
                 .read
-                .0
-                .iter()
+                .entries()
                 .map(|(name, register)| (name.value.as_str(), register))
                 .collect(),
+            names: raw.read.names().collect(),
             words: raw.words.map_or(WordOrder::HighFirst, |words| words.value),
         }
     }
@@ -38,10 +40,9 @@ impl<'a> Context<'a> {
     /// The register of this name, or a fault.
     fn register(&self, name: &At<String>, report: &mut Report<'_>) -> Option<&'a RawRegister> {
         let found = self.registers.get(name.value.as_str()).copied();
-        if found.is_none() {
-            let known: Vec<&str> = self.registers.keys().copied().collect();
+        if !self.names.contains(&name.value.as_str()) {
             let problem = format!("`{}` names no register", name.value);
-            report.fault(name.at, problem, crate::fault::suggest(&name.value, &known));
+            report.fault(name.at, problem, suggest(&name.value, &self.names));
         }
         found
     }
@@ -100,7 +101,7 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
     parts_of_kind(raw, report);
     let context = Context::of(raw);
     let link = link::check(&raw.link, report);
-    let registers = register::check(&raw.read.0, &link, &context, report);
+    let registers = register::check(&raw.read, &link, &context, report);
     register::report_unused(raw, report);
     let rules = raw.state.as_deref().unwrap_or_default();
     let state_rules = state::check(rules, &context, report);
@@ -129,7 +130,7 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
             also: texts(raw.source.also.as_deref()),
         },
         link,
-        registers: registers?,
+        registers,
         state_rules: state_rules?,
         limit: limit.map_or(Some(None), |limit| limit.map(Some))?,
         failsafe: failsafe.map_or(Some(None), |failsafe| failsafe.map(Some))?,
@@ -203,8 +204,8 @@ fn parts_of_kind(raw: &RawProfile, report: &mut Report<'_>) {
                     report.fault(at, format!("a meter with `{name}`"), remedy);
                 }
             }
-            let measures = |(_, register): &(_, RawRegister)| register.quantity.is_some();
-            if !raw.read.0.iter().any(measures) {
+            let mut registers = raw.read.entries();
+            if !registers.any(|(_, register)| register.quantity.is_some()) {
                 let remedy = "Give at least one register a `quantity`";
                 report.fault(raw.kind.at, "a meter that measures nothing", remedy);
             }

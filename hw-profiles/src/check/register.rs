@@ -6,29 +6,29 @@ use super::{Context, condition, is_float, is_text, largest_raw, type_of};
 use crate::fault::Report;
 use crate::profile::{Link, PollClass, Quantity, Register, RegisterType, Scale};
 use crate::raw::{RawCondition, RawProfile, RawRegister, TypeWord};
-use crate::read::{At, Record};
+use crate::read::{At, Named, Record};
 use crate::unit::{Decimal, dimension_of};
 
 /// Names with a meaning of their own in the expectations of frames.
 const RESERVED: [&str; 2] = ["vehicle_state", "limit"];
 
 pub(super) fn check(
-    raw: &[(At<String>, RawRegister)],
+    raw: &Named<RawRegister>,
     link: &Link,
     context: &Context<'_>,
     report: &mut Report<'_>,
-) -> Option<Vec<Register>> {
-    let checked: Vec<Option<Register>> = raw
-        .iter()
-        .map(|(name, register)| check_one(name, register, link, context, report))
-        .collect();
-    let registers: Vec<Register> = checked.into_iter().collect::<Option<_>>()?;
-    for (index, right) in registers.iter().enumerate() {
-        for left in &registers[..index] {
-            check_pair(left, right, raw[index].0.at, report);
+) -> Vec<Register> {
+    let mut registers: Vec<Register> = Vec::new();
+    for (name, register) in raw.entries() {
+        let Some(register) = check_one(name, register, link, context, report) else {
+            continue;
+        };
+        for earlier in &registers {
+            check_pair(earlier, &register, name.at, report);
         }
+        registers.push(register);
     }
-    Some(registers)
+    registers
 }
 
 fn check_one(
@@ -283,7 +283,7 @@ fn check_pair(left: &Register, right: &Register, at: usize, report: &mut Report<
 /// A register without a quantity must be named by a rule, a condition or a read-back.
 pub(super) fn report_unused(raw: &RawProfile, report: &mut Report<'_>) {
     let used = used_names(raw);
-    for (name, register) in &raw.read.0 {
+    for (name, register) in raw.read.entries() {
         if register.quantity.is_none() && !used.contains(name.value.as_str()) {
             let problem = format!("`{}` is read for nothing", name.value);
             let remedy = "Give it a `quantity`, name it in a condition or read-back, or remove it";
@@ -293,7 +293,7 @@ pub(super) fn report_unused(raw: &RawProfile, report: &mut Report<'_>) {
 }
 
 fn used_names(raw: &RawProfile) -> BTreeSet<&str> {
-    let registers = raw.read.0.iter().flat_map(|(_, register)| &register.when);
+    let registers = raw.read.entries().flat_map(|(_, register)| &register.when);
     let rules = raw.state.iter().flatten().map(|rule| &rule.when);
     let paused = raw.limit.iter().flat_map(|limit| &limit.paused_when);
     let lists = registers.chain(rules).chain(paused).chain(&raw.probe);

@@ -1,0 +1,189 @@
+//! Faults of shape: syntax, keys, types and words.
+
+use super::faults_after;
+
+#[test]
+fn the_file_itself_has_no_fault() {
+    faults_after(&[], &[]);
+}
+
+#[test]
+fn syntax_is_told_with_its_place() {
+    faults_after(
+        &[("unit = 1\n", "unit = \n")],
+        &[
+            "acme-ac22.toml:9:8: TOML syntax: string values must be quoted, expected literal string. Correct the file",
+        ],
+    );
+}
+
+#[test]
+fn a_key_given_twice_is_a_fault() {
+    faults_after(
+        &[(
+            r#"poll = "once""#,
+            r#"poll = "once"
+poll = "fast""#,
+        )],
+        &["acme-ac22.toml:35:1: `poll` is given twice. Correct the file"],
+    );
+}
+
+#[test]
+fn an_unknown_key_gets_the_nearest_known_one() {
+    faults_after(
+        &[("address = 5\n", "adress = 5\n")],
+        &[
+            "acme-ac22.toml:14:1: `read.state` has no `address`. Add the key `address`",
+            "acme-ac22.toml:16:1: unknown key `adress` in `read.state`. Did you mean `address`?",
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_table_gets_the_list() {
+    faults_after(
+        &[("[source]", "[colour]\nx = 1\n\n[source]")],
+        &[
+            "acme-ac22.toml:5:2: unknown key `colour` in the file. Known are `vendor`, `model`, `kind`, `same_map`, `words`, `source`, `link`, `read`, `state`, `limit`, `failsafe`, `keep_alive`, `probe`",
+        ],
+    );
+}
+
+#[test]
+fn a_missing_key_is_told_at_its_table() {
+    faults_after(
+        &[(
+            r#"document = "Acme Modbus guide, revision 3.1"
+"#,
+            "",
+        )],
+        &["acme-ac22.toml:5:1: `source` has no `document`. Add the key `document`"],
+    );
+}
+
+#[test]
+fn a_wrong_type_names_the_right_one() {
+    faults_after(
+        &[("volatile = true", r#"volatile = "yes""#)],
+        &["acme-ac22.toml:62:12: `limit.volatile` is of type string. Write `true` or `false`"],
+    );
+}
+
+#[test]
+fn a_table_must_be_a_table() {
+    faults_after(
+        &[(
+            r#"rtu = { baud = 9600, parity = "none", stop_bits = 1 }"#,
+            "rtu = 9600",
+        )],
+        &["acme-ac22.toml:10:7: `link.rtu` is of type integer. Write a table"],
+    );
+}
+
+#[test]
+fn a_list_must_be_a_list() {
+    faults_after(
+        &[("one_of = [1]", "one_of = 1")],
+        &["acme-ac22.toml:45:40: `state[1].when[1].one_of` is of type integer. Write an array"],
+    );
+}
+
+#[test]
+fn a_number_beyond_its_range_is_told() {
+    faults_after(
+        &[("address = 5\n", "address = 65536\n")],
+        &["acme-ac22.toml:16:11: `read.state.address` is 65536. Write an integer from 0 to 65535"],
+    );
+}
+
+#[test]
+fn a_negative_number_is_told() {
+    faults_after(
+        &[("pause_value = 0", "pause_value = -1")],
+        &[
+            "acme-ac22.toml:60:15: `limit.pause_value` is -1. Write an integer from 0 to 18446744073709551615",
+        ],
+    );
+}
+
+#[test]
+fn an_unknown_word_gets_the_nearest_known_one() {
+    faults_after(
+        &[(r#"table = "holding""#, r#"table = "holdings""#)],
+        &[r#"acme-ac22.toml:38:9: `read.applied.table` is "holdings". Did you mean `holding`?"#],
+    );
+}
+
+#[test]
+fn an_unknown_quantity_gets_the_nearest_known_one() {
+    faults_after(
+        &[(
+            r#"quantity = "current_limit""#,
+            r#"quantity = "curent_limit""#,
+        )],
+        &[
+            r#"acme-ac22.toml:37:12: `read.applied.quantity` is "curent_limit". Did you mean `current_limit`?"#,
+        ],
+    );
+}
+
+#[test]
+fn a_binary_float_is_no_scale() {
+    faults_after(
+        &[(r#"scale = "0.1""#, "scale = 0.1")],
+        &[
+            r#"acme-ac22.toml:25:9: `read.current_l1.scale` is the float 0.1. Write a positive decimal as a string, for instance "0.1" (exact, which a binary float is not), or a positive integer; at most nine digits on each side of the point"#,
+        ],
+    );
+}
+
+#[test]
+fn zero_is_no_scale() {
+    faults_after(
+        &[(r#"scale = "0.1""#, r#"scale = "0""#)],
+        &[
+            r#"acme-ac22.toml:25:9: `read.current_l1.scale` is "0". Write a positive decimal as a string, for instance "0.1" (exact, which a binary float is not), or a positive integer; at most nine digits on each side of the point"#,
+        ],
+    );
+}
+
+#[test]
+fn a_function_code_is_6_or_16() {
+    faults_after(
+        &[(
+            r#"write = { address = 300, type = "u16", function = 6 }"#,
+            r#"write = { address = 300, type = "u16", function = 5 }"#,
+        )],
+        &[
+            "acme-ac22.toml:56:51: `limit.write.function` is 5. Write 6 (one register) or 16 (several)",
+        ],
+    );
+}
+
+#[test]
+fn several_faults_come_together_in_the_order_of_lines() {
+    faults_after(
+        &[
+            (
+                r#"unit = "A"
+"#,
+                r#"unit = "V"
+"#,
+            ),
+            (
+                r#"model = "AC22""#,
+                r#"model = "AC22"
+colour = "red""#,
+            ),
+            ("address = 20\n", ""),
+            ("maximum_ma = 32000", "maximum_ma = 5000"),
+        ],
+        &[
+            "acme-ac22.toml:3:1: unknown key `colour` in the file. Known are `vendor`, `model`, `kind`, `same_map`, `words`, `source`, `link`, `read`, `state`, `limit`, `failsafe`, `keep_alive`, `probe`",
+            "acme-ac22.toml:25:8: the unit of `current_l1` does not fit its quantity. Write `mA` or `A`",
+            "acme-ac22.toml:29:1: `read.firmware` has no `address`. Add the key `address`",
+            "acme-ac22.toml:59:14: `limit.maximum_ma` is 5000, less than the minimum. Write at least `limit.minimum_ma`",
+        ],
+    );
+}
