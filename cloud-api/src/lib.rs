@@ -1,17 +1,25 @@
 //! The cloud end: REST API, embedded MQTT broker, ingest of what gateways report, and its database.
 //! `app` puts the parts together; each other module is one part and knows only those it names.
 
+pub mod admin;
+pub mod app;
+pub mod broker;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod email;
+pub mod fleet;
+pub mod gateway;
 pub mod http;
 pub mod id;
+pub mod ingest;
 pub mod installer;
 pub mod keys;
+pub mod lifecycle;
+pub mod listener;
 pub mod organisation;
 pub mod quota;
 pub mod secret;
-pub mod user;
-pub mod fleet;
-pub mod gateway;
 pub mod site;
+pub mod tls;
+pub mod user;

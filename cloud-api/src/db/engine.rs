@@ -284,11 +284,7 @@ fn bind(statement: &mut CachedStatement<'_>, params: &[Param]) -> Result<(), DbE
 }
 
 fn rows_of(statement: &mut CachedStatement<'_>) -> Result<Vec<Row>, DbError> {
-    let columns: Arc<[Box<str>]> = statement
-        .column_names()
-        .into_iter()
-        .map(Box::from)
-        .collect();
+    let columns: Arc<[Box<str>]> = statement.column_names().map(Box::from).collect();
     let mut rows = Vec::new();
     let mut cursor = statement.raw_query();
     while let Some(row) = cursor.next().map_err(translate)? {

@@ -1,0 +1,316 @@
+//! Takes in what gateways report: facts once each and in order, snapshots into the live fleet.
+//! One task does all of it; a gateway's mark moves in the transaction that applies its facts, and
+//! the acknowledgement goes out after the commit. Bad input is noted once and dropped.
+
+mod announce;
+mod apply;
+mod gateways;
+mod link;
+mod message;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use site_model::{GatewayId, JournalId};
+use site_wire::{
+    topics::{self, Incoming, Topics},
+    v1::Acknowledgement,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    db::{Db, DbError},
+    fleet::Fleet,
+};
+use gateways::Gateways;
+use link::Link;
+pub use link::{Source, SourceError, Transport};
+pub use message::{MESSAGE_MAX, PACKET_MAX};
+
+/// Messages between the connection and the task; beyond it the broker keeps them.
+const INBOX: usize = 256;
+/// How often the fleet is looked through for silent charge points, and owed acknowledgements go out.
+const TICK: Duration = Duration::from_secs(1);
+/// Pause after the database failed; the message waits, the broker queues the rest.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often a batch is tried again when another process changed the same rows.
+const CONFLICTS_MAX: u32 = 5;
+
+/// One message as it came from the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its topic.
+    pub topic: String,
+    /// Its body.
+    pub payload: Vec<u8>,
+}
+
+/// What is to be answered to a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// To whom.
+    pub gateway: GatewayId,
+    /// What.
+    pub acknowledgement: Acknowledgement,
+}
+
+/// Takes in messages, one after the other.
+#[derive(Debug)]
+pub struct Ingest {
+    db: Db,
+    fleet: Fleet,
+    clock: Clock,
+    gateways: Gateways,
+    noted: message::Noted,
+}
+
+impl Ingest {
+    /// Ingest into `db` and `fleet`; the fleet was loaded from the same database.
+    #[must_use]
+    pub fn new(db: Db, fleet: Fleet, clock: Clock) -> Self {
+        Self {
+            gateways: Gateways::new(db.clone()),
+            db,
+            fleet,
+            clock,
+            noted: message::Noted::default(),
+        }
+    }
+
+    /// Takes in one message. What is wrong with it is noted and answered with `None`.
+    ///
+    /// # Errors
+    /// [`DbError`] when the database failed: nothing was changed, the same message can be given again.
+    pub async fn receive(&mut self, message: &Message) -> Result<Option<Reply>, DbError> {
+        let (gateway, taken) = match topics::parse(&message.topic) {
+            Some(Incoming::Facts(gateway)) => {
+                let taken = self.facts(&gateway, &message.payload).await?;
+                (gateway, taken)
+            }
+            Some(Incoming::State(gateway)) => {
+                let taken = self.state(&gateway, &message.payload).await?;
+                (gateway, taken)
+            }
+            Some(Incoming::Snapshot(gateway, charge_point)) => {
+                let observation = message::snapshot(&message.payload, &charge_point);
+                match observation {
+                    Ok(observation) => self.fleet.observe(&gateway, &observation, self.clock.now()),
+                    Err(bad) => self.noted.note(&gateway, bad),
+                }
+                (gateway, None)
+            }
+            None => {
+                tracing::warn!(
+                    topic = message.topic,
+                    "Message on a topic of nobody was dropped"
+                );
+                return Ok(None);
+            }
+        };
+        Ok(taken.map(|acknowledgement| Reply {
+            gateway,
+            acknowledgement,
+        }))
+    }
+
+    async fn facts(
+        &mut self,
+        gateway: &GatewayId,
+        payload: &[u8],
+    ) -> Result<Option<Acknowledgement>, DbError> {
+        let batch = match message::batch(payload) {
+            Ok(batch) => batch,
+            Err(bad) => {
+                self.noted.note(gateway, bad);
+                return Ok(None);
+            }
+        };
+        for _ in 0..CONFLICTS_MAX {
+            if !self.is_admitted(gateway, &batch.journal).await? {
+                return Ok(None);
+            }
+            match self.apply(gateway, &batch).await {
+                Ok(()) => return self.acknowledge(gateway, &batch.journal).await.map(Some),
+                // Another process was faster: what is known of the gateway is stale.
+                Err(DbError::Conflict { .. } | DbError::Unique { .. } | DbError::Reference) => {
+                    self.gateways.forget(gateway);
+                    self.reload(&batch).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let bad = message::Bad::new("conflict", "another process keeps changing the same rows");
+        self.noted.note(gateway, bad);
+        Ok(None)
+    }
+
+    async fn state(
+        &mut self,
+        gateway: &GatewayId,
+        payload: &[u8],
+    ) -> Result<Option<Acknowledgement>, DbError> {
+        let state = match message::state(payload) {
+            Ok(state) => state,
+            Err(bad) => {
+                self.noted.note(gateway, bad);
+                return Ok(None);
+            }
+        };
+        self.gateways.forget(gateway);
+        let connected = state.online && self.is_admitted(gateway, &state.journal).await?;
+        if connected {
+            self.register_refused(gateway).await?;
+        }
+        self.fleet
+            .set_connected(gateway, connected, self.clock.now());
+        if !connected {
+            return Ok(None);
+        }
+        self.acknowledge(gateway, &state.journal).await.map(Some)
+    }
+
+    /// Whether the gateway exists, is not revoked, and may begin another journal.
+    async fn is_admitted(
+        &mut self,
+        gateway: &GatewayId,
+        journal: &JournalId,
+    ) -> Result<bool, DbError> {
+        let refusal = self
+            .gateways
+            .refusal(gateway, journal, self.clock.now())
+            .await?;
+        Ok(match refusal {
+            None => true,
+            Some(bad) => {
+                self.noted.note(gateway, bad);
+                false
+            }
+        })
+    }
+
+    async fn acknowledge(
+        &mut self,
+        gateway: &GatewayId,
+        journal: &JournalId,
+    ) -> Result<Acknowledgement, DbError> {
+        let sequence = self.gateways.mark(gateway, journal).await?;
+        Ok(Acknowledgement {
+            v: site_wire::v1::VERSION,
+            journal_id: journal.to_string(),
+            sequence,
+            refused: self.gateways.refused(gateway),
+        })
+    }
+}
+
+/// Ingest at work on a broker.
+#[derive(Debug)]
+pub struct RunningIngest {
+    stop_work: CancellationToken,
+    stop_link: CancellationToken,
+    work: JoinHandle<()>,
+    link: JoinHandle<()>,
+    subscribed: watch::Receiver<bool>,
+}
+
+impl RunningIngest {
+    /// Connects to the broker (for ever, with growing pauses) and takes in what comes.
+    ///
+    /// # Errors
+    /// [`SourceError`] when certificates cannot be used.
+    pub fn start(ingest: Ingest, source: &Source) -> Result<Self, SourceError> {
+        let (inbox, messages) = mpsc::channel(INBOX);
+        let (link, publisher, subscribed) = Link::new(source, inbox)?;
+        let (stop_work, stop_link) = (CancellationToken::new(), CancellationToken::new());
+        let link = tokio::spawn(link.run(stop_link.clone()));
+        let work = tokio::spawn(work(ingest, messages, publisher, stop_work.clone()));
+        Ok(Self {
+            stop_work,
+            stop_link,
+            work,
+            link,
+            subscribed,
+        })
+    }
+
+    /// Waits until it has subscribed for the first time.
+    pub async fn until_subscribed(&mut self) {
+        let _ended_before = self.subscribed.wait_for(|subscribed| *subscribed).await;
+    }
+
+    /// Waits until it ends by itself, which it should not.
+    pub async fn ended(&mut self) {
+        tokio::select! {
+            _panic_or_end = &mut self.work => {}
+            _panic_or_end = &mut self.link => {}
+        }
+    }
+
+    /// Finishes the message at hand, sends what is owed and disconnects.
+    pub async fn stop(self) {
+        self.stop_work.cancel();
+        let _ended = self.work.await;
+        self.stop_link.cancel();
+        let _ended = self.link.await;
+    }
+}
+
+async fn work(
+    mut ingest: Ingest,
+    mut messages: mpsc::Receiver<Message>,
+    publisher: link::Publisher,
+    stop: CancellationToken,
+) {
+    let mut tick = tokio::time::interval(TICK);
+    // Latest acknowledgement of each gateway that the connection could not take yet.
+    let mut owed: BTreeMap<GatewayId, Acknowledgement> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            _ = tick.tick() => ingest.fleet.sweep(ingest.clock.now()),
+            message = messages.recv() => match message {
+                Some(message) => {
+                    if let Some(reply) = take_in(&mut ingest, &message, &stop).await {
+                        owed.insert(reply.gateway, reply.acknowledgement);
+                    }
+                }
+                None => break,
+            },
+        }
+        owed.retain(|gateway, acknowledgement| {
+            !publisher.publish(&Topics::of(gateway).acknowledgement(), acknowledgement)
+        });
+    }
+}
+
+/// Takes in one message, however long the database needs: nothing is dropped because of it.
+async fn take_in(
+    ingest: &mut Ingest,
+    message: &Message,
+    stop: &CancellationToken,
+) -> Option<Reply> {
+    let mut told = false;
+    loop {
+        match ingest.receive(message).await {
+            Ok(reply) => {
+                if told {
+                    tracing::info!("Facts can be stored again");
+                }
+                return reply;
+            }
+            Err(error) => {
+                if !told {
+                    tracing::error!(%error, "Facts cannot be stored; gateways keep them, trying every second");
+                    told = true;
+                }
+            }
+        }
+        ingest.fleet.sweep(ingest.clock.now());
+        stop.run_until_cancelled(tokio::time::sleep(RETRY)).await?;
+    }
+}
