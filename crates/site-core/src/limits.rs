@@ -29,6 +29,8 @@ struct Sent {
     limit: Milliamps,
     at: Monotonic,
     acknowledged: bool,
+    /// It waits, or waited, for the journal.
+    after_commit: bool,
 }
 
 impl SetPoint {
@@ -175,19 +177,23 @@ impl Turn<'_> {
         }
         let lowers = setpoint.confirmed.is_some_and(|applied| want < applied);
         let at_once = want <= setpoint.ceiling || lowers;
+        let overtakes = setpoint.sent.is_some_and(|sent| sent.after_commit);
         setpoint.confirmed = None;
         setpoint.sent = Some(Sent {
             limit: want,
             at: now,
             acknowledged: false,
+            after_commit: !at_once,
         });
         let write = Action::WriteLimit {
             device,
             limit: want,
         };
         if at_once {
-            self.decision.at_once.push(write);
-        } else {
+            self.decision.at_once.push(write.clone());
+        }
+        // A raise that still waits for the journal would be written after this one and undo it.
+        if !at_once || overtakes {
             self.decision.after_commit.push(write);
         }
     }

@@ -1,0 +1,175 @@
+//! The independent bookkeeper: folds facts in its own simple way and checks what must never happen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use site_model::{
+    Change, ChargePointId, CommandId, CommandKind, Fact, Milliamps, Outcome, SessionId, WattHours,
+};
+
+pub(crate) const MAX_CURRENT: Milliamps = Milliamps(16_000);
+
+/// What the facts say of one connector; each charge point of the world has one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account {
+    pub(crate) authorized: bool,
+    pub(crate) session: Option<(SessionId, WattHours)>,
+    pub(crate) out_of_operation: bool,
+    pub(crate) granted: Milliamps,
+    cap: Option<Milliamps>,
+    register: WattHours,
+    /// Energy of ended sessions and unattributed energy.
+    pub(crate) attributed: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Books {
+    pub(crate) accounts: BTreeMap<ChargePointId, Account>,
+    sessions_seen: BTreeSet<SessionId>,
+    pub(crate) open: BTreeMap<CommandId, ChargePointId>,
+    pub(crate) closed: BTreeMap<CommandId, Outcome>,
+}
+
+pub(crate) fn sound(limit: Milliamps) {
+    assert!(
+        limit == Milliamps::PAUSE || (Milliamps::IEC_61851_MINIMUM..=MAX_CURRENT).contains(&limit),
+        "limit {limit} is neither pause nor 6 A to {MAX_CURRENT}"
+    );
+}
+
+impl Books {
+    fn account(&mut self, id: &ChargePointId) -> &mut Account {
+        self.accounts.entry(id.clone()).or_default()
+    }
+
+    /// The most that any owner allows; `required` says whether it must be authorised.
+    pub(crate) fn allowed(&self, id: &ChargePointId, required: bool) -> Milliamps {
+        let Some(account) = self.accounts.get(id) else {
+            return Milliamps::PAUSE;
+        };
+        let held = account.out_of_operation
+            || (!account.authorized && (required || account.session.is_some()));
+        if held {
+            return Milliamps::PAUSE;
+        }
+        account.cap.map_or(MAX_CURRENT, |cap| cap.min(MAX_CURRENT))
+    }
+
+    pub(crate) fn enter(&mut self, fact: &Fact) {
+        match &fact.change {
+            Change::AvailabilityChanged {
+                charge_point,
+                operative,
+                ..
+            } => self.account(charge_point).out_of_operation = !operative,
+            Change::AuthorizationChanged {
+                charge_point,
+                id_tag,
+                ..
+            } => self.account(charge_point).authorized = id_tag.is_some(),
+            Change::SessionStarted {
+                session,
+                charge_point,
+                meter_start,
+                ..
+            } => self.start(session, charge_point, *meter_start),
+            Change::SessionEnded {
+                session,
+                charge_point,
+                meter_stop,
+                ..
+            } => self.end(session, charge_point, *meter_stop),
+            Change::MeterRead { session, meter } => {
+                let accounts = self.accounts.iter();
+                let runs = |a: &Account| a.session.as_ref().is_some_and(|(id, _)| id == session);
+                let found = accounts.filter(|(_, a)| runs(a)).map(|(id, _)| id.clone());
+                let id = found
+                    .last()
+                    .expect("a meter value needs its running session");
+                self.account(&id).climb(*meter);
+            }
+            Change::RegisterTied {
+                charge_point,
+                total,
+                ..
+            } => self.account(charge_point).climb(*total),
+            Change::EnergyUnattributed {
+                charge_point,
+                from,
+                to,
+                ..
+            } => {
+                let account = self.account(charge_point);
+                assert!(from < to, "unattributed energy from {from} to {to}");
+                assert!(
+                    account.session.is_none(),
+                    "unattributed energy in a session"
+                );
+                account.climb(*to);
+                account.attributed += to.0 - from.0;
+            }
+            Change::LimitGranted {
+                charge_point,
+                limit,
+                ..
+            } => {
+                sound(*limit);
+                self.account(charge_point).granted = *limit;
+            }
+            Change::CommandOpened(command) => {
+                let fresh = !self.closed.contains_key(&command.id);
+                let id = command.charge_point.clone();
+                assert!(
+                    fresh && !self.open.contains_key(&command.id),
+                    "opened twice"
+                );
+                match command.kind {
+                    CommandKind::SetLimit { limit } => self.account(&id).cap = Some(limit),
+                    CommandKind::ClearLimit => self.account(&id).cap = None,
+                    CommandKind::StartSession { .. }
+                    | CommandKind::StopSession
+                    | CommandKind::SetAvailable
+                    | CommandKind::SetUnavailable => {}
+                }
+                self.open.insert(command.id.clone(), id);
+            }
+            Change::CommandClosed { id, outcome } => {
+                assert!(self.open.remove(id).is_some(), "closed but not open: {id}");
+                self.closed.insert(id.clone(), *outcome);
+            }
+            Change::ChargePointAnnounced(_)
+            | Change::DeviceOnline { .. }
+            | Change::DeviceOffline { .. }
+            | Change::StatusChanged { .. }
+            | Change::ClockCorrected { .. } => {}
+        }
+    }
+
+    fn start(&mut self, session: &SessionId, id: &ChargePointId, meter: WattHours) {
+        assert!(self.sessions_seen.insert(session.clone()), "id used twice");
+        let account = self.account(id);
+        assert!(account.session.is_none(), "two sessions at once");
+        assert!(account.authorized, "session without authorization");
+        account.climb(meter);
+        account.session = Some((session.clone(), meter));
+    }
+
+    fn end(&mut self, session: &SessionId, id: &ChargePointId, meter: WattHours) {
+        let account = self.account(id);
+        account.climb(meter);
+        let (running, start) = account.session.take().expect("ended but not running");
+        assert_eq!(running, *session, "another session ended");
+        account.authorized = false;
+        account.attributed += meter.0 - start.0;
+    }
+}
+
+impl Account {
+    fn climb(&mut self, to: WattHours) {
+        assert!(
+            to >= self.register,
+            "register fell from {} to {to}",
+            self.register
+        );
+        self.register = to;
+    }
+}
