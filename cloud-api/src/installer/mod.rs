@@ -5,12 +5,14 @@ mod account;
 mod attempts;
 mod password;
 mod ring_provider;
+mod routes;
 
 mod signing_key;
 mod token;
 
 pub use account::{AccountError, Installers, NewInstaller};
-pub use attempts::{ATTEMPTS_IN_A_ROW, Attempts, TooManyAttempts};
+pub use attempts::{Attempts, TooManyAttempts};
 pub use password::{PasswordError, Passwords};
+pub use routes::{Logins, document, router};
 pub use signing_key::{Jwk, Jwks, SigningKey};
 pub use token::{TOKEN_LIFETIME_S, Tokens};

@@ -1,0 +1,274 @@
+//! Listening sockets: HTTP/1.1 and HTTP/2 in plain or over TLS, with bounds on whoever connects,
+//! and an orderly end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::ConnectInfo;
+use axum::http::{Request, Response};
+use axum::{BoxError, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+/// Connections at one time. At the bound new ones wait in the system's queue until one ends.
+pub const CONNECTIONS_MAX: usize = 2_048;
+/// Bytes of a request's head (hyper answers 431 beyond).
+const HEAD_MAX: usize = 64 * 1_024;
+/// Streams that one HTTP/2 connection may have open.
+const STREAMS_MAX: u32 = 100;
+/// How long a client may take for the head of a request, and how long a connection may idle before it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// An HTTP/2 peer that is silent is asked for a sign of life, and left when it gives none.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after the system refused to accept, for instance because no file descriptor is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Protocols offered by ALPN.
+pub const HTTP_PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Why nobody can connect.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another program listens there.
+    #[error("port {} on {} is taken: stop the other program or set {key}", address.port(), address.ip())]
+    Taken {
+        /// Where.
+        address: SocketAddr,
+        /// The key of the configuration that says so.
+        key: &'static str,
+    },
+    /// The system refuses.
+    #[error("cannot listen on {address}: {source}; check {key}")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// The key of the configuration that says so.
+        key: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ListenError {
+    /// The sentence for an error of binding to `address`, which the configuration's `key` asked for.
+    #[must_use]
+    pub fn new(address: SocketAddr, key: &'static str, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::AddrInUse {
+            Self::Taken { address, key }
+        } else {
+            Self::Refused {
+                address,
+                key,
+                source,
+            }
+        }
+    }
+}
+
+/// Binds a TCP socket; `key` is where the configuration says so.
+///
+/// # Errors
+/// [`ListenError`], a sentence for the operator.
+pub async fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener, ListenError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| ListenError::new(address, key, source))
+}
+
+/// Serves `router` until `stop` is cancelled; then accepts nobody, lets the requests that are under
+/// way finish for at most `grace`, and cuts off the rest.
+pub async fn serve(
+    tcp: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let connections = TaskTracker::new();
+    let cut_off = CancellationToken::new();
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let server = Arc::new(Server {
+        tls: tls.map(TlsAcceptor::from),
+        router,
+        stop: stop.clone(),
+        cut_off: cut_off.clone(),
+    });
+    while let Some((stream, peer, place)) = accept(&tcp, &places, &stop).await {
+        let watcher = graceful.watcher();
+        connections.spawn(Arc::clone(&server).connection(stream, peer, watcher, place));
+    }
+    drop(tcp);
+    connections.close();
+    let finished = async {
+        graceful.shutdown().await;
+        connections.wait().await;
+    };
+    if tokio::time::timeout(grace, finished).await.is_err() {
+        let left = connections.len();
+        tracing::warn!(
+            connections = left,
+            "Requests did not finish in time and are cut off"
+        );
+        cut_off.cancel();
+        connections.wait().await;
+    }
+}
+
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+/// The next connection that there is a place for; `None` when it is time to stop.
+async fn accept(
+    tcp: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<Accepted> {
+    let place = stop
+        .run_until_cancelled(Arc::clone(places).acquire_owned())
+        .await?;
+    let place = place.expect("the semaphore is never closed");
+    loop {
+        match stop.run_until_cancelled(tcp.accept()).await? {
+            Ok((stream, peer)) => return Some((stream, peer, place)),
+            Err(error) => {
+                tracing::warn!(%error, "Cannot accept a connection, trying again in 0.1 s");
+                stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE))
+                    .await?;
+            }
+        }
+    }
+}
+
+struct Server {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    stop: CancellationToken,
+    cut_off: CancellationToken,
+}
+
+impl Server {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+        place: OwnedSemaphorePermit,
+    ) {
+        // Answers are small and written whole; waiting to fill a segment only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "Connection ended before it began");
+            return;
+        }
+        let served = async {
+            match &self.tls {
+                None => self.exchange(stream, peer, watcher, false).await,
+                Some(acceptor) => {
+                    let Some(stream) = self.handshake(acceptor, stream).await else {
+                        return;
+                    };
+                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                    self.exchange(stream, peer, watcher, http2).await;
+                }
+            }
+        };
+        let _cut_off = self.cut_off.run_until_cancelled(served).await;
+        drop(place);
+    }
+
+    /// `None` if it fails, takes too long, or the server is stopping.
+    async fn handshake(
+        &self,
+        acceptor: &TlsAcceptor,
+        stream: TcpStream,
+    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        match self.stop.run_until_cancelled(handshake).await? {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                None
+            }
+            Err(_elapsed) => None,
+        }
+    }
+
+    /// Requests and answers until either side has enough. In plain it is HTTP/1.1: guessing the
+    /// version from the first bytes would wait for them without end.
+    async fn exchange<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher, http2: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let router = self.router.clone();
+        let builder = builder(http2);
+        let io = TokioIo::new(stream);
+        let connection =
+            builder.serve_connection(io, TowerToHyperService::new(WithPeer { router, peer }));
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(error, "Connection ended early");
+        }
+    }
+}
+
+/// The router, told who is at the other end.
+#[derive(Clone)]
+struct WithPeer {
+    router: Router,
+    peer: SocketAddr,
+}
+
+impl<B> Service<Request<B>> for WithPeer
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = <Router as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.router.call(request)
+    }
+}
+
+fn builder(http2: bool) -> Builder<TokioExecutor> {
+    let builder = Builder::new(TokioExecutor::new());
+    let mut builder = if http2 {
+        builder.http2_only()
+    } else {
+        builder.http1_only()
+    };
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_MAX)
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEAD_MAX).expect("is small"))
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
