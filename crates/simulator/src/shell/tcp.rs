@@ -1,0 +1,178 @@
+//! Modbus TCP server in front of one or more devices.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::debug;
+
+use crate::codec::{mbap_frame, mbap_header};
+use crate::device::{Answer, Damage};
+use crate::world::DeviceHandle;
+
+/// Connections where no profile says a number.
+const MAX_CONNECTIONS: u8 = 32;
+/// How long a connection too many waits for another to end before it is closed. A master that
+/// reconnects is seen before its old connection is seen to be gone.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Late answers that may wait at once per connection; further ones are lost.
+const MAX_LATE: usize = 64;
+
+/// A running server; dropping it closes its port and connections.
+#[derive(Debug)]
+pub struct TcpServer {
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
+impl TcpServer {
+    /// Listens on `address` (port 0: any) and answers for these units; other units are not
+    /// answered. As many connections as the strictest profile allows.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn start(address: SocketAddr, devices: Vec<(u8, DeviceHandle)>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let limits = devices
+            .iter()
+            .filter_map(|(_, device)| device.max_connections());
+        let connections = limits.min().unwrap_or(MAX_CONNECTIONS);
+        let units = Arc::new(devices.into_iter().collect::<BTreeMap<_, _>>());
+        let task = tokio::spawn(accept(listener, units, usize::from(connections)));
+        Ok(Self {
+            address,
+            task: task.abort_handle(),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Units = Arc<BTreeMap<u8, DeviceHandle>>;
+
+async fn accept(listener: TcpListener, units: Units, connections: usize) {
+    let slots = Arc::new(Semaphore::new(connections));
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.try_join_next().is_some() {}
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                debug!("A connection could not be accepted: {error}");
+                tokio::time::sleep(PATIENCE).await;
+                continue;
+            }
+        };
+        let slot = timeout(PATIENCE, Arc::clone(&slots).acquire_owned()).await;
+        let Ok(Ok(slot)) = slot else {
+            debug!("A connection beyond the device's {connections} was closed");
+            continue;
+        };
+        let units = Arc::clone(&units);
+        tasks.spawn(async move {
+            if let Err(error) = converse(stream, &units).await {
+                debug!("A connection ended: {error}");
+            }
+            drop(slot);
+        });
+    }
+}
+
+struct Late {
+    due: Instant,
+    device: DeviceHandle,
+    frame: Vec<u8>,
+}
+
+/// Answers one client until it hangs up or sends what is not Modbus.
+async fn converse(mut stream: TcpStream, units: &Units) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut received = Vec::new();
+    let mut late: Vec<Late> = Vec::new();
+    loop {
+        while let Some((transaction, unit, pdu)) = next_request(&mut received)? {
+            let Some(device) = units.get(&unit) else {
+                continue;
+            };
+            let now_ms = device.world().clock_ms();
+            for answer in device.serve(now_ms, now_ms, &pdu) {
+                let Some(frame) = damaged_frame(transaction, unit, &answer) else {
+                    continue;
+                };
+                if answer.delay_ms == 0 {
+                    send(&mut stream, device, &frame).await?;
+                } else if late.len() < MAX_LATE {
+                    late.push(Late {
+                        due: Instant::now() + Duration::from_millis(answer.delay_ms),
+                        device: device.clone(),
+                        frame,
+                    });
+                }
+            }
+        }
+        let due = late.iter().map(|late| late.due).min();
+        tokio::select! {
+            count = stream.read_buf(&mut received) => {
+                if count? == 0 {
+                    return Ok(());
+                }
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                let now = Instant::now();
+                while let Some(index) = late.iter().position(|late| late.due <= now) {
+                    let late = late.remove(index);
+                    send(&mut stream, &late.device, &late.frame).await?;
+                }
+            }
+        }
+    }
+}
+
+async fn send(stream: &mut TcpStream, device: &DeviceHandle, frame: &[u8]) -> io::Result<()> {
+    // Before the write: the client may see the answer before this task goes on.
+    device.answered(device.world().clock_ms());
+    stream.write_all(frame).await
+}
+
+/// Takes the next whole request from what was received.
+fn next_request(received: &mut Vec<u8>) -> io::Result<Option<(u16, u8, Vec<u8>)>> {
+    let Some((header, rest)) = received.split_first_chunk::<7>() else {
+        return Ok(None);
+    };
+    let Some(header) = mbap_header(*header) else {
+        let text = format!("not a Modbus header: {header:02x?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    };
+    let Some(pdu) = rest.get(..header.pdu_length).map(<[u8]>::to_vec) else {
+        return Ok(None);
+    };
+    received.drain(..7 + header.pdu_length);
+    Ok(Some((header.transaction, header.unit, pdu)))
+}
+
+/// Frame with its damage; `None` for a broken checksum, which on TCP means a lost segment.
+fn damaged_frame(transaction: u16, unit: u8, answer: &Answer) -> Option<Vec<u8>> {
+    match answer.damage {
+        Damage::None => Some(mbap_frame(transaction, unit, &answer.pdu)),
+        Damage::Foreign => Some(mbap_frame(transaction.wrapping_add(1), unit, &answer.pdu)),
+        Damage::Checksum => None,
+    }
+}

@@ -1,0 +1,234 @@
+//! The world: every device, every car, the mains; stepped by time, shared by cheap handles.
+
+mod handles;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use hw_profiles::{Kind, Profile};
+use tokio::time::Instant;
+
+pub use handles::{ChargerHandle, ChargerOptions, DeviceHandle, MeterHandle, MeterOf};
+
+use crate::device::{Answer, Body, Charger, Device, Given, Measured, Meter, Moment, Violation};
+use crate::physics::{BaseLoad, Flow, Mains, STEP_MS};
+
+/// Everything that exists, behind one lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) now_ms: u64,
+    pub(crate) devices: Vec<Device>,
+    base_load: BaseLoad,
+    mains: Mains,
+    rng: fastrand::Rng,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Zero of the shells' clock; set by the first shell that asks.
+    epoch: OnceLock<Instant>,
+}
+
+/// Handle to a simulated site; clones share it.
+#[derive(Clone)]
+pub struct World(Arc<Shared>);
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        let names: Vec<&str> = state.devices.iter().map(|d| d.name.as_str()).collect();
+        f.debug_struct("World")
+            .field("now_ms", &state.now_ms)
+            .field("devices", &names)
+            .finish()
+    }
+}
+
+impl World {
+    /// Empty site at time 0; all chance follows from the seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                now_ms: 0,
+                devices: Vec::new(),
+                base_load: BaseLoad::default(),
+                mains: Mains::new(&mut rng),
+                rng,
+            }),
+            epoch: OnceLock::new(),
+        }))
+    }
+
+    /// Adds a charger made from its profile.
+    ///
+    /// # Panics
+    /// If the profile is not that of a charger, or its state rules have no values for A, B or C:
+    /// such a charger cannot be simulated, and the profile is wrong.
+    pub fn add_charger(
+        &self,
+        name: &str,
+        profile: Arc<Profile>,
+        options: ChargerOptions,
+    ) -> ChargerHandle {
+        assert!(
+            profile.kind == Kind::Charger,
+            "profile {} is not a charger's",
+            profile.id
+        );
+        let given = Given {
+            serial: Some(options.serial),
+            firmware: options.firmware,
+            raw: options.raw,
+        };
+        let charger = Charger::new(
+            &profile,
+            options.supply_phases,
+            options.rated_current,
+            options.fallback_current,
+            options.initial_energy_wh,
+        );
+        let device = Device::new(name, profile, Body::Charger(Box::new(charger)), &given);
+        if let Some(state) = device.speechless() {
+            panic!(
+                "profile {}: no raw values mean vehicle state {state}; look at its state rules",
+                device.profile.id
+            );
+        }
+        ChargerHandle::new(self.add(device))
+    }
+
+    /// Adds a meter made from its profile, whose register of active energy stands at
+    /// `initial_energy_wh`.
+    ///
+    /// # Panics
+    /// If the profile is not that of a meter.
+    pub fn add_meter(
+        &self,
+        name: &str,
+        profile: Arc<Profile>,
+        of: MeterOf,
+        initial_energy_wh: u64,
+    ) -> MeterHandle {
+        assert!(
+            profile.kind == Kind::Meter,
+            "profile {} is not a meter's",
+            profile.id
+        );
+        let measured = match of {
+            MeterOf::Charger(charger) => Measured::Charger(charger.device().index()),
+            MeterOf::Grid => Measured::Grid,
+        };
+        let body = Body::Meter(Meter::new(measured, initial_energy_wh));
+        MeterHandle::new(self.add(Device::new(name, profile, body, &Given::default())))
+    }
+
+    fn add(&self, mut device: Device) -> DeviceHandle {
+        let mut state = self.lock();
+        device.power_up(state.now_ms);
+        state.devices.push(device);
+        DeviceHandle::new(self.clone(), state.devices.len() - 1)
+    }
+
+    /// Advances everything to `now_ms`; an earlier time changes nothing.
+    pub fn step(&self, now_ms: u64) {
+        let mut state = self.lock();
+        while state.now_ms < now_ms {
+            let ms = STEP_MS.min(now_ms - state.now_ms);
+            state.advance(ms);
+        }
+    }
+
+    /// Time the world has reached.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.lock().now_ms
+    }
+
+    /// Sets what the building takes besides the chargers.
+    pub fn set_base_load(&self, load: BaseLoad) {
+        self.lock().base_load = load;
+    }
+
+    /// Rules of profiles that masters broke, of all devices.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let state = self.lock();
+        let all = state.devices.iter().flat_map(|device| &device.violations);
+        all.cloned().collect()
+    }
+
+    /// Milliseconds on the shells' clock, which begins when the first shell asks.
+    pub(crate) fn clock_ms(&self) -> u64 {
+        let now = Instant::now();
+        let epoch = self.0.epoch.get_or_init(|| now);
+        u64::try_from(now.saturating_duration_since(*epoch).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in one test thread must not hide behind a second one here.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn advance(&mut self, ms: u64) {
+        self.now_ms += ms;
+        let now_ms = self.now_ms;
+        self.mains.step(now_ms, &mut self.rng);
+        let mut flows = vec![Flow::default(); self.devices.len()];
+        for (device, flow) in self.devices.iter_mut().zip(&mut flows) {
+            device.wake(now_ms);
+            if let Body::Charger(charger) = &mut device.body {
+                charger.step(&device.profile, now_ms, ms, &self.mains);
+                *flow = *charger.flow();
+            }
+        }
+        let base = self.mains.flow(&self.base_load);
+        let grid = flows.iter().fold(base, Flow::plus);
+        for device in &mut self.devices {
+            if let Body::Meter(meter) = &mut device.body {
+                let flow = match meter.measured {
+                    Measured::Charger(index) => flows[index],
+                    Measured::Grid => grid,
+                };
+                meter.measure(flow, ms);
+            }
+        }
+    }
+
+    pub(crate) fn serve(
+        &mut self,
+        index: usize,
+        began_ms: u64,
+        now_ms: u64,
+        pdu: &[u8],
+    ) -> Vec<Answer> {
+        let moment = Moment {
+            began_ms,
+            now_ms,
+            physics_ms: self.now_ms,
+        };
+        self.devices[index].serve(moment, pdu, &self.mains, &mut self.rng)
+    }
+
+    pub(crate) fn words(&self, index: usize, register: &str) -> Option<Vec<u16>> {
+        self.devices[index].words(register, &self.mains)
+    }
+
+    pub(crate) fn charger(&mut self, index: usize) -> (&mut Charger, &Profile, u64) {
+        let device = &mut self.devices[index];
+        match &mut device.body {
+            Body::Charger(charger) => (charger, &device.profile, self.now_ms),
+            Body::Meter(_) => unreachable!("a ChargerHandle is only made for a charger"),
+        }
+    }
+
+    pub(crate) fn meter(&self, index: usize) -> &Meter {
+        match &self.devices[index].body {
+            Body::Meter(meter) => meter,
+            Body::Charger(_) => unreachable!("a MeterHandle is only made for a meter"),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Every built-in profile as a simulated device: registers encoded by the simulator, decoded here
+//! a third time by hand, held against what is true in the world.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hw_profiles::{
+    Condition, Kind, Profile, Quantity, RawMatch, Register, RegisterType, Table, WordOrder, builtin,
+};
+use simulator::codec::{Request, request_pdu};
+use simulator::{ChargerHandle, ChargerOptions, DeviceHandle, Ev, MeterOf, World};
+use site_model::VehicleState;
+
+/// Reads one register over Modbus, far enough from the last request to keep every rule.
+fn read(device: &DeviceHandle, now_ms: &mut u64, register: &Register) -> Vec<u16> {
+    *now_ms += 10_000;
+    let pdu = request_pdu(&Request::Read {
+        table: register.table,
+        address: register.address,
+        count: register.count(),
+    });
+    let answers = device.exchange(*now_ms, &pdu);
+    assert_eq!(answers.len(), 1, "{}", register.name);
+    let pdu = &answers[0].pdu;
+    let function = match register.table {
+        Table::Holding => 3,
+        Table::Input => 4,
+    };
+    assert_eq!(pdu[0], function, "{}: {pdu:02x?}", register.name);
+    assert_eq!(usize::from(pdu[1]), pdu.len() - 2, "{}", register.name);
+    pdu[2..]
+        .chunks(2)
+        .map(|w| u16::from_be_bytes([w[0], w[1]]))
+        .collect()
+}
+
+fn joined(register: &Register, words: &[u16]) -> u64 {
+    let mut words = words.to_vec();
+    if register.words == WordOrder::LowFirst {
+        words.reverse();
+    }
+    words
+        .iter()
+        .fold(0, |bits, word| (bits << 16) | u64::from(*word))
+}
+
+/// Raw number as conditions see it: digits of texts, bits of integers.
+fn raw(register: &Register, words: &[u16]) -> u64 {
+    if let RegisterType::Ascii { .. } = register.ty {
+        let bytes = words.iter().flat_map(|word| word.to_be_bytes());
+        let digits: String = bytes.map(char::from).filter(char::is_ascii_digit).collect();
+        digits.parse().unwrap_or(0)
+    } else {
+        joined(register, words)
+    }
+}
+
+/// Value in base units; `None` for a sentinel.
+fn decoded(register: &Register, words: &[u16]) -> Option<f64> {
+    let bits = joined(register, words);
+    if register.sentinels.contains(&bits) {
+        return None;
+    }
+    let counts = if register.ty == RegisterType::F32 {
+        let bits = u32::try_from(bits).expect("two words were joined");
+        f64::from(f32::from_bits(bits))
+    } else {
+        bits as f64
+    };
+    Some(counts * register.scale.numerator as f64 / register.scale.denominator as f64)
+}
+
+fn holds(condition: &Condition, raws: &BTreeMap<String, u64>) -> bool {
+    let value = raws[&condition.register];
+    match &condition.test {
+        RawMatch::OneOf(list) => list.contains(&value),
+        RawMatch::Between(low, high) => (*low..=*high).contains(&value),
+        RawMatch::BitsSet(mask) => value & mask == *mask,
+        RawMatch::BitsClear(mask) => value & mask == 0,
+        RawMatch::Text(_) => panic!("no built-in profile compares texts"),
+    }
+}
+
+/// Raw values of everything that exists, and the values by quantity.
+struct Seen {
+    raws: BTreeMap<String, u64>,
+    values: BTreeMap<Quantity, (f64, f64)>,
+}
+
+fn see(device: &DeviceHandle, profile: &Profile, now_ms: &mut u64) -> Seen {
+    let mut seen = Seen {
+        raws: BTreeMap::new(),
+        values: BTreeMap::new(),
+    };
+    let (first, gated): (Vec<&Register>, Vec<&Register>) =
+        profile.registers.iter().partition(|r| r.when.is_empty());
+    for register in first.into_iter().chain(gated) {
+        if register
+            .when
+            .iter()
+            .all(|condition| holds(condition, &seen.raws))
+        {
+            let words = read(device, now_ms, register);
+            seen.raws
+                .insert(register.name.clone(), raw(register, &words));
+            if let (Some(quantity), Some(value)) = (register.quantity, decoded(register, &words)) {
+                let count = register.scale.numerator as f64 / register.scale.denominator as f64;
+                seen.values.insert(quantity, (value, count));
+            }
+        }
+    }
+    seen
+}
+
+fn state(profile: &Profile, seen: &Seen) -> Option<VehicleState> {
+    let holds = |c: &Condition| holds(c, &seen.raws);
+    let rule = profile
+        .state_rules
+        .iter()
+        .find(|rule| rule.when.iter().all(holds));
+    rule.map(|rule| rule.state)
+}
+
+fn profiles(kind: Kind) -> Vec<Arc<Profile>> {
+    let of_kind = builtin().iter().filter(|profile| profile.kind == kind);
+    of_kind.cloned().map(Arc::new).collect()
+}
+
+fn charger(world: &World, profile: &Arc<Profile>) -> ChargerHandle {
+    let options = ChargerOptions {
+        initial_energy_wh: 1_234_567,
+        fallback_current: site_model::Milliamps(6_000),
+        ..ChargerOptions::default()
+    };
+    world.add_charger(&profile.id, Arc::clone(profile), options)
+}
+
+#[test]
+fn every_charger_shows_each_state_by_its_own_rules() {
+    for profile in profiles(Kind::Charger) {
+        let world = World::new(1);
+        let charger = charger(&world, &profile);
+        let mut now_ms = 0;
+        let mut shown = |expected: VehicleState| {
+            assert_eq!(charger.state(), expected, "{}", profile.id);
+            let seen = see(charger.device(), &profile, &mut now_ms);
+            assert_eq!(state(&profile, &seen), Some(expected), "{}", profile.id);
+        };
+        shown(VehicleState::A);
+        charger.plug_in(Ev::three_phase_11_kw());
+        shown(VehicleState::B);
+        world.step(3_000);
+        shown(VehicleState::C);
+        charger.set_forced_state(Some(VehicleState::E));
+        assert_eq!(charger.currents(), [site_model::Milliamps(0); 3]);
+        let seen = see(charger.device(), &profile, &mut now_ms);
+        let state = state(&profile, &seen).unwrap();
+        assert!(
+            matches!(
+                state,
+                VehicleState::E | VehicleState::F | VehicleState::Fault
+            ),
+            "{}: {state}",
+            profile.id
+        );
+        assert_eq!(world.violations(), [], "{}", profile.id);
+    }
+}
+
+#[test]
+fn every_charger_shows_its_physics_in_its_own_scales() {
+    for profile in profiles(Kind::Charger) {
+        let world = World::new(2);
+        let charger = charger(&world, &profile);
+        charger.plug_in(Ev::three_phase_11_kw());
+        world.step(10_000);
+        assert_eq!(charger.currents(), [site_model::Milliamps(16_000); 3]);
+        let truth = BTreeMap::from([
+            (Quantity::CurrentL1, 16_000.0),
+            (Quantity::CurrentL2, 16_000.0),
+            (Quantity::CurrentL3, 16_000.0),
+            (Quantity::Power, charger.power_mw() as f64 / 1000.0),
+            (Quantity::ApparentPower, charger.power_mw() as f64 / 950.0),
+            (Quantity::EnergyImport, charger.energy_mwh() as f64 / 1000.0),
+            (
+                Quantity::ApparentEnergy,
+                charger.apparent_energy_mvah() as f64 / 1000.0,
+            ),
+            (
+                Quantity::EnergySession,
+                charger.energy_mwh() as f64 / 1000.0 - 1_234_567.0,
+            ),
+        ]);
+        let seen = see(charger.device(), &profile, &mut 0);
+        assert!(
+            seen.values.contains_key(&Quantity::CurrentL1),
+            "{}",
+            profile.id
+        );
+        let energies = [Quantity::EnergyImport, Quantity::ApparentEnergy];
+        assert!(
+            energies.iter().any(|q| seen.values.contains_key(q)),
+            "{}",
+            profile.id
+        );
+        for (quantity, (value, count)) in &seen.values {
+            if let Some(truth) = truth.get(quantity) {
+                let below = truth - value;
+                assert!(
+                    below > -0.01 && below < count.max(0.01) + 0.01,
+                    "{} {quantity:?}: {value} for {truth}",
+                    profile.id
+                );
+            }
+        }
+        assert_eq!(world.violations(), [], "{}", profile.id);
+    }
+}
+
+#[test]
+fn every_charger_passes_its_own_probes() {
+    for profile in profiles(Kind::Charger) {
+        let world = World::new(3);
+        let charger = charger(&world, &profile);
+        let seen = see(charger.device(), &profile, &mut 0);
+        for probe in &profile.probes {
+            let condition = Condition {
+                register: probe.register.clone(),
+                test: probe.test.clone(),
+            };
+            assert!(holds(&condition, &seen.raws), "{} {probe:?}", profile.id);
+        }
+    }
+}
+
+#[test]
+fn every_meter_shows_the_same_energy_as_the_charger_before_it() {
+    for profile in profiles(Kind::Meter) {
+        for keba in profiles(Kind::Charger) {
+            let world = World::new(4);
+            let charger = charger(&world, &keba);
+            let of = MeterOf::Charger(charger.clone());
+            let meter = world.add_meter("meter", Arc::clone(&profile), of, 7_000);
+            charger.plug_in(Ev::single_phase_7_kw());
+            world.step(14_000);
+            assert_eq!(
+                meter.energy_mwh() - 7_000_000,
+                charger.energy_mwh() - 1_234_567_000
+            );
+            assert_eq!(meter.power_mw(), charger.power_mw());
+            let seen = see(meter.device(), &profile, &mut 0);
+            let (energy, _) = seen.values[&Quantity::EnergyImport];
+            let truth = meter.energy_mwh() as f64 / 1000.0;
+            assert!((energy - truth).abs() < 0.5, "{energy} Wh for {truth} Wh");
+            let (power, _) = seen.values[&Quantity::Power];
+            assert!(
+                (power - meter.power_mw() as f64 / 1000.0).abs() < 0.01,
+                "{power}"
+            );
+            assert_eq!(world.violations(), []);
+        }
+    }
+}
