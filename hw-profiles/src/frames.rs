@@ -72,7 +72,7 @@ words! {
 
 record! {
     /// The frames of one profile.
-    RawFrameFile {
+    RawFrameFile as "FrameFile" {
         /// The frames.
         frame: Vec<RawFrame>,
     }
@@ -80,7 +80,7 @@ record! {
 
 record! {
     /// One request and its answer.
-    RawFrame {
+    RawFrame as "Frame" {
         /// Name within the file.
         name: At<String>,
         /// published or constructed.

@@ -14,7 +14,7 @@ use crate::unit::{Decimal, Unit};
 record! {
     /// A device model. Facts only, each from a source that is named; anything a device does not have
     /// is left out.
-    RawProfile {
+    RawProfile as "Profile" {
         /// Maker, at most 20 characters (OCPP `chargePointVendor`).
         vendor: At<String>,
         /// Model, at most 20 characters (OCPP `chargePointModel`).
@@ -46,7 +46,7 @@ record! {
 
 record! {
     /// Where the facts come from.
-    RawSource {
+    RawSource as "Source" {
         /// Manufacturer's document and revision, or the public source and its date.
         document: At<String>,
         /// Further sources.
@@ -56,7 +56,7 @@ record! {
 
 record! {
     /// How to talk to the device.
-    RawLink {
+    RawLink as "Link" {
         /// Unit identifier from the factory.
         unit: At<u8>,
         /// Modbus RTU: line settings from the factory.
@@ -83,7 +83,7 @@ record! {
 
 record! {
     /// Serial line settings; 8 data bits always.
-    RawSerialLine {
+    RawSerialLine as "SerialLine" {
         /// Bits per second.
         #[schemars(range(min = 300, max = 1_000_000))]
         baud: At<u32>,
@@ -97,7 +97,7 @@ record! {
 
 record! {
     /// Modbus TCP.
-    RawTcp {
+    RawTcp as "Tcp" {
         /// Port. Default: 502.
         #[schemars(range(min = 1))]
         port: Option<At<u16>>,
@@ -173,7 +173,7 @@ words! {
 
 record! {
     /// One value.
-    RawRegister {
+    RawRegister as "Register" {
         /// What it measures; left out for raw inputs of state rules, conditions and read-backs.
         quantity: Option<At<Quantity>>,
         /// holding (function 3) or input (function 4).
@@ -204,7 +204,7 @@ record! {
 
 record! {
     /// A test on the raw number or text of a register; exactly one of the tests is given.
-    RawCondition {
+    RawCondition as "Condition" {
         /// Name of the register. The digits of an ASCII text count as a number, dots dropped.
         register: At<String>,
         /// It is one of these.
@@ -223,7 +223,7 @@ record! {
 
 record! {
     /// One rule from raw registers to a vehicle state.
-    RawStateRule {
+    RawStateRule as "StateRule" {
         /// IEC 61851-1 state, or fault.
         is: At<StateWord>,
         /// All must hold; empty holds always.
@@ -264,7 +264,7 @@ impl schemars::JsonSchema for Access {
 
 record! {
     /// A register that is written, in the holding table.
-    RawWrite {
+    RawWrite as "Write" {
         /// Protocol address, counted from 0.
         address: At<u16>,
         /// Encoding; not a text.
@@ -278,7 +278,7 @@ record! {
 
 record! {
     /// The current limit of a charger.
-    RawLimit {
+    RawLimit as "Limit" {
         /// Where it is written.
         write: RawWrite,
         /// mA, A, W or kW.
@@ -304,7 +304,7 @@ record! {
 
 record! {
     /// A register that pauses and resumes charging.
-    RawPauseSwitch {
+    RawPauseSwitch as "PauseSwitch" {
         /// Where it is written.
         write: RawWrite,
         /// Raw value that pauses.
@@ -316,7 +316,7 @@ record! {
 
 record! {
     /// What the device does by itself when it hears nothing.
-    RawFailsafe {
+    RawFailsafe as "Failsafe" {
         /// The fallback current.
         current: RawFailsafeValue,
         /// The time without communication after which it applies.
@@ -328,7 +328,7 @@ record! {
 
 record! {
     /// One of the two values of a failsafe.
-    RawFailsafeValue {
+    RawFailsafeValue as "FailsafeValue" {
         /// Where it is written.
         write: RawWrite,
         /// mA or A for the current, ms or s for the timeout.
@@ -360,7 +360,7 @@ words! {
 
 record! {
     /// What keeps a device from falling back.
-    RawKeepAlive {
+    RawKeepAlive as "KeepAlive" {
         /// none, any_request, rewrite_limit or write_register.
         kind: At<KeepAliveWord>,
         /// At least this often; not with none.

@@ -315,10 +315,10 @@ pub(crate) use words;
 
 /// Defines a record that is read field by field, and whose JSON schema says the same.
 macro_rules! record {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ty,)+ }) => {
+    ($(#[$doc:meta])* $name:ident as $title:literal { $($(#[$field_doc:meta])* $field:ident: $ty:ty,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
+        #[schemars(deny_unknown_fields, rename = $title)]
         pub(crate) struct $name {
             #[schemars(skip)]
             at: usize,

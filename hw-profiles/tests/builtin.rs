@@ -1,43 +1,37 @@
 //! Every profile that comes with the software loads, has frames, and states the facts that the
 //! register tables state.
 
+mod summary;
+
+use std::fs;
+use std::path::Path;
+
 use hw_profiles::{Origin, builtin, builtin_frames, find};
 
 #[test]
-fn every_built_in_profile_loads_and_is_found_by_its_id() {
-    let ids: Vec<&str> = builtin()
-        .iter()
-        .map(|profile| profile.id.as_str())
-        .collect();
-    assert_eq!(
-        ids,
-        [
-            "bender-cc612",
-            "eastron-sdm630",
-            "heidelberg-energy-control",
-            "keba-p30",
-            "keba-p40"
-        ]
-    );
-    for id in ids {
-        assert_eq!(find(id).unwrap().id, id);
+fn built_in_profiles_are_found_by_their_ids() {
+    for id in [
+        "bender-cc612",
+        "eastron-sdm630",
+        "heidelberg-energy-control",
+        "keba-p30",
+        "keba-p40",
+    ] {
+        assert_eq!(find(id).map(|profile| profile.id.as_str()), Some(id));
     }
     assert_eq!(find("acme-ac22"), None);
 }
 
 #[test]
-fn every_profile_has_frames_and_every_constructed_frame_cites_a_table() {
+fn every_profile_has_frames_and_every_constructed_frame_cites_a_register_table() {
     let frames = builtin_frames().unwrap_or_else(|faults| panic!("{faults}"));
     let proven: Vec<&str> = frames.iter().map(|file| file.profile.as_str()).collect();
-    let profiles: Vec<&str> = builtin()
-        .iter()
-        .map(|profile| profile.id.as_str())
-        .collect();
-    assert_eq!(proven, profiles);
+    let profiles: Vec<&str> = builtin().iter().map(|p| p.id.as_str()).collect();
+    assert_eq!(proven, profiles, "one frame file per profile");
     for file in &frames {
         for frame in &file.frames {
-            let cites = frame.source.contains("register")
-                && frame.source.contains(|c: char| c.is_ascii_digit());
+            let digits = frame.source.contains(|c: char| c.is_ascii_digit());
+            let cites = frame.source.contains("register") && digits;
             assert!(
                 frame.origin == Origin::Published || cites,
                 "{}: frame {} cites no register table: {}",
@@ -46,5 +40,77 @@ fn every_profile_has_frames_and_every_constructed_frame_cites_a_table() {
                 frame.source
             );
         }
+    }
+}
+
+#[test]
+fn every_expectation_names_a_register_of_its_profile() {
+    for file in builtin_frames().unwrap() {
+        let profile = find(&file.profile).unwrap();
+        for frame in &file.frames {
+            for key in frame.expect.keys() {
+                let known = profile.register(key).is_some();
+                assert!(
+                    known || key == "vehicle_state" || key == "limit",
+                    "{}: frame {} expects `{key}`",
+                    file.profile,
+                    frame.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_register_and_state_of_a_profile_is_proven_by_a_frame() {
+    let all = builtin_frames().unwrap();
+    for (profile, file) in builtin().iter().zip(&all) {
+        let proven = |key: &str, value: Option<&str>| {
+            file.frames.iter().any(|frame| {
+                let expected = frame.expect.get(key);
+                expected.is_some_and(|found| value.is_none_or(|value| value == found))
+            })
+        };
+        for register in &profile.registers {
+            assert!(
+                proven(&register.name, None),
+                "{}: {}",
+                profile.id,
+                register.name
+            );
+        }
+        for rule in &profile.state_rules {
+            let state = Some(rule.state.as_str());
+            assert!(
+                proven("vehicle_state", state),
+                "{}: {}",
+                profile.id,
+                rule.state
+            );
+        }
+        let pauses = profile
+            .limit
+            .as_ref()
+            .is_some_and(|limit| limit.pause.is_some());
+        assert!(
+            !pauses || proven("limit", Some("0 mA")),
+            "{}: pause",
+            profile.id
+        );
+    }
+}
+
+/// The facts as one line each, next to what a person has compared with the register tables.
+#[test]
+fn facts_of_built_in_profiles_are_those_that_were_compared_with_the_sources() {
+    for profile in builtin() {
+        let file = format!("tests/facts/{}.txt", profile.id);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+        let compared = fs::read_to_string(path).unwrap_or_default();
+        let found = summary::of(profile);
+        assert!(
+            found == compared,
+            "compare with the sources and write to hw-profiles/{file}:\n{found}"
+        );
     }
 }
