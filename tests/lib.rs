@@ -1,1 +1,1 @@
-//! End-to-end scenarios over the real binaries; see `scenarios/`.
+//! End-to-end scenarios over the real binaries (`scenarios/`) and the benches (`bench/`).

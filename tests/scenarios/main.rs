@@ -1,1 +1,14 @@
-//! Runs the scenarios.
+//! End-to-end scenarios: the real binaries on free ports, real serial lines (ptys), sockets, SQLite
+//! and brokers, against simulated hardware and against independent parts.
+
+#![expect(clippy::too_many_lines, reason = "a scenario is told in one piece")]
+
+mod bad_input;
+mod commands;
+mod documentation;
+mod independent;
+mod main_path;
+mod outages;
+mod peers;
+mod quotas;
+mod stage;

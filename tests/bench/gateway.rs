@@ -1,0 +1,153 @@
+//! Size of the gateway's binary and its memory with 32 connectors.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use simulator::{ChargerOptions, TcpServer, World};
+
+use crate::Figure;
+
+const CONNECTORS: usize = 32;
+const CHARGERS_PER_BUS: usize = 4;
+
+pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
+    let beside = demo::Binaries::beside_this_program()?;
+    let binary = gateway_binary(&beside.cloud_api)?;
+    let bytes = u32::try_from(std::fs::metadata(&binary)?.len() / 1024)?;
+    let binaries = demo::Binaries {
+        site_controller: vec![binary.display().to_string()],
+        ..beside
+    };
+
+    let folder = tempfile::tempdir()?;
+    let cloud = demo::Cloud::start(
+        &binaries,
+        &folder.path().join("cloud"),
+        demo::CloudOptions::default(),
+    )
+    .await?;
+    let tenant = cloud.tenant("Bench", 1_000_000_000)?;
+    let enrolled = cloud.enrol(&tenant.site_id)?;
+    let world = World::new(3);
+    let (configuration, chargers, _servers) = site(&world).await?;
+    let driver = tokio::spawn(simulator::run(world.clone()));
+    let gateway_folder = folder.path().join("gateway");
+    demo::Gateway::configure(
+        &gateway_folder,
+        &enrolled,
+        demo::MqttLink {
+            port: cloud.mqtt_port(),
+        },
+        &configuration,
+    )?;
+    let gateway = demo::Gateway::start(&binaries, &gateway_folder).await?;
+    let api = cloud.api(&tenant.key)?;
+    demo::until(
+        Duration::from_secs(60),
+        "32 charge points are online",
+        async || Ok((api.summary().await?["online"] == CONNECTORS).then_some(())),
+    )
+    .await
+    .with_context(|| gateway.process.last_words())?;
+    for charger in &chargers {
+        charger.plug_in(simulator::Ev {
+            ready_after_ms: 500,
+            ..simulator::Ev::three_phase_11_kw()
+        });
+    }
+    demo::until(Duration::from_secs(60), "32 sessions run", async || {
+        Ok((api.summary().await?["active_sessions"] == CONNECTORS).then_some(()))
+    })
+    .await?;
+    // Memory is looked at while all of them charge, for half a minute; the highest counts.
+    let mut highest = 0;
+    for _ in 0..30 {
+        highest = highest.max(resident_kib(gateway.process.id())?);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    driver.abort();
+    Ok(vec![
+        Figure::at_most(
+            "gateway: size of the binary (profile gateway)",
+            f64::from(bytes) / 1024.0,
+            10.0,
+            "MiB",
+        ),
+        Figure::at_most(
+            "gateway: resident memory with 32 connectors charging",
+            f64::from(highest) / 1024.0,
+            16.0,
+            "MiB",
+        ),
+    ])
+}
+
+/// `target/gateway/site-controller`, beside `target/release`.
+fn gateway_binary(cloud_api: &Path) -> anyhow::Result<PathBuf> {
+    let target = cloud_api
+        .parent()
+        .and_then(Path::parent)
+        .context("no target directory")?;
+    let binary = target.join("gateway/site-controller");
+    anyhow::ensure!(
+        binary.exists(),
+        "build it first: cargo build --profile gateway -p site-controller"
+    );
+    Ok(binary)
+}
+
+async fn site(
+    world: &World,
+) -> anyhow::Result<(String, Vec<simulator::ChargerHandle>, Vec<TcpServer>)> {
+    let profile = Arc::new(
+        hw_profiles::find("bender-cc612")
+            .context("no profile")?
+            .clone(),
+    );
+    let mut text = String::new();
+    let mut connectors = String::new();
+    let mut chargers = Vec::new();
+    let mut servers = Vec::new();
+    for bus in 0..CONNECTORS / CHARGERS_PER_BUS {
+        let mut units = Vec::new();
+        let mut devices = String::new();
+        for place in 0..CHARGERS_PER_BUS {
+            let number = bus * CHARGERS_PER_BUS + place + 1;
+            let unit = u8::try_from(place + 1)?;
+            let charger = world.add_charger(
+                &format!("charger-{number}"),
+                profile.clone(),
+                ChargerOptions::default(),
+            );
+            units.push((unit, charger.device().clone()));
+            chargers.push(charger);
+            devices += &format!(
+                "[[bus.device]]\nid = \"charger-{number}\"\nprofile = \"bender-cc612\"\nunit = {unit}\n"
+            );
+            connectors += &format!(
+                "\n[[charge_point]]\nid = \"CP-{number:02}\"\n[[charge_point.connector]]\nid = 1\ntype = \"Type2\"\ndevice = \"charger-{number}\"\nmax_current_a = 16\nphases = 3\nauthorization = \"free\"\n"
+            );
+        }
+        let server = TcpServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), units).await?;
+        let address = server.address();
+        text += &format!(
+            "[[bus]]\nname = \"bus-{bus}\"\ntcp = {{ host = \"{}\", port = {} }}\n{devices}",
+            address.ip(),
+            address.port()
+        );
+        servers.push(server);
+    }
+    Ok((text + &connectors, chargers, servers))
+}
+
+fn resident_kib(process: u32) -> anyhow::Result<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}

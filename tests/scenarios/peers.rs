@@ -1,0 +1,182 @@
+//! Independent parts: Python peers in the private environment, Mosquitto, ptys by socat.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use demo::Process;
+
+/// A Python peer from `tests/peers`, with its lines on standard output in a log.
+pub(crate) struct Peer {
+    pub(crate) process: Process,
+}
+
+fn package() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn python() -> anyhow::Result<PathBuf> {
+    let python = package().join("../.venv/bin/python");
+    ensure!(
+        python.exists(),
+        "the Python environment is missing: run `tests/run packages`"
+    );
+    Ok(python)
+}
+
+/// Runs a peer to its end and returns what it printed.
+pub(crate) fn run(script: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(python()?)
+        .arg(package().join("peers").join(script))
+        .args(arguments)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{script}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+impl Peer {
+    /// Starts a peer that goes on by itself, and waits for its `READY`.
+    pub(crate) async fn start(
+        script: &str,
+        arguments: &[&str],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(python()?);
+        command
+            .arg(package().join("peers").join(script))
+            .args(arguments);
+        let mut process = Process::start("peer", command, folder)?;
+        process.line("READY", 0).await?;
+        Ok(Self { process })
+    }
+}
+
+/// A Modbus device by pymodbus whose registers can be set.
+pub(crate) struct ModbusDevice {
+    child: Child,
+    log: PathBuf,
+}
+
+impl ModbusDevice {
+    /// `link` is `tcp PORT` or `rtu PATH BAUD`; `image` is the JSON of its registers.
+    pub(crate) async fn start(link: &[&str], image: &str, folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let log = folder.join("modbus-device.log");
+        let output = std::fs::File::create(&log)?;
+        let child = Command::new(python()?)
+            .arg(package().join("peers/modbus_device.py"))
+            .args(link)
+            .arg(image)
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .context("python cannot be started")?;
+        let device = Self { child, log };
+        demo::until(
+            std::time::Duration::from_secs(20),
+            "pymodbus is ready",
+            async || Ok(device.printed().contains("READY").then_some(())),
+        )
+        .await
+        .with_context(|| device.printed())?;
+        Ok(device)
+    }
+
+    /// Sets registers of a unit from an address on.
+    pub(crate) fn set(&mut self, unit: u8, address: u16, values: &[u16]) -> anyhow::Result<()> {
+        let words: Vec<String> = values.iter().map(u16::to_string).collect();
+        let input = self.child.stdin.as_mut().context("its input is closed")?;
+        writeln!(input, "{unit} {address} {}", words.join(" "))?;
+        Ok(input.flush()?)
+    }
+
+    /// What it printed: `READY`, then a line for each write it took.
+    pub(crate) fn printed(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for ModbusDevice {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Two ptys joined by socat: what is written to one is read from the other.
+pub(crate) struct SerialPair {
+    _socat: Process,
+    pub(crate) device_end: PathBuf,
+    pub(crate) master_end: PathBuf,
+}
+
+impl SerialPair {
+    pub(crate) async fn open(folder: &Path) -> anyhow::Result<Self> {
+        let device_end = folder.join("line-device");
+        let master_end = folder.join("line-master");
+        let mut command = Command::new("socat");
+        for end in [&device_end, &master_end] {
+            command.arg(format!("pty,rawer,link={}", end.display()));
+        }
+        let socat = Process::start("socat", command, folder)?;
+        demo::until(
+            std::time::Duration::from_secs(5),
+            "socat has made both ptys",
+            async || Ok((device_end.exists() && master_end.exists()).then_some(())),
+        )
+        .await
+        .with_context(|| socat.last_words())?;
+        Ok(Self {
+            _socat: socat,
+            device_end,
+            master_end,
+        })
+    }
+}
+
+/// Debian's Mosquitto with the access files that `cloud-api admin mosquitto` wrote.
+pub(crate) struct Mosquitto {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    folder: PathBuf,
+}
+
+impl Mosquitto {
+    pub(crate) fn start(folder: &Path, access: &Path, port: u16) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let snippet = std::fs::read_to_string(access.join("mosquitto.conf"))?;
+        // Debian's Mosquitto leaves root for an account that cannot read a test's private folder.
+        let text = format!("user root\nlistener {port} 127.0.0.1\npersistence false\n{snippet}\n");
+        std::fs::write(folder.join("mosquitto.conf"), text)?;
+        let process = Process::start("mosquitto", command(folder), folder)?;
+        Ok(Self {
+            process,
+            port,
+            folder: folder.to_owned(),
+        })
+    }
+
+    pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
+        self.process = Process::start("mosquitto", command(&self.folder), &self.folder)?;
+        Ok(())
+    }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new("mosquitto");
+    command.arg("-c").arg(folder.join("mosquitto.conf"));
+    command
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port())
+}
