@@ -11,13 +11,19 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed={folder}");
         files.extend(toml_files(&root.join(folder))?);
     }
-    files.sort_by(|left, right| left.file_name().cmp(&right.file_name()));
+    files.sort_by_key(|file| id_of(file));
     let is_frames = |file: &&PathBuf| file.to_string_lossy().ends_with(".frames.toml");
     let (frames, profiles): (Vec<&PathBuf>, Vec<&PathBuf>) = files.iter().partition(is_frames);
     let mut code = list("PROFILES", &profiles);
     code.push_str(&list("FRAMES", &frames));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("embedded.rs"), code)
+}
+
+/// The file's name up to its first dot; an id has none.
+fn id_of(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
 }
 
 fn toml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
