@@ -249,3 +249,6 @@ async fn end_revoked(gate: Arc<Gate>, router: Arc<MessageRouter>, stopping: Canc
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
