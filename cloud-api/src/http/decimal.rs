@@ -35,9 +35,8 @@ impl Decimal {
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.text())
-            .expect("digits with at most one point are JSON")
-            .serialize(serializer)
+        let number = RawValue::from_string(self.text()).map_err(serde::ser::Error::custom)?;
+        number.serialize(serializer)
     }
 }
 

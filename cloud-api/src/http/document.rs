@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use serde_json::Value;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, Array, Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, Header, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
-    ResponseBuilder,
+    ArrayBuilder, ContentBuilder, Header, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref,
+    RefOr, Response, ResponseBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema};
 
@@ -21,6 +21,25 @@ use super::error::{ApiError, Detail, Style};
 /// Id of the requests in examples.
 const REQUEST_ID: &str = "req_01hxzz9aa1b2c3d4e5f6g7h8jk";
 const DESCRIPTION: &str = include_str!("description.md");
+
+/// A text that is one of these words.
+pub(super) fn one_of<'a>(words: impl Iterator<Item = &'a str>, example: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(words))
+        .examples([example])
+        .build()
+}
+
+/// A list of at least one scope.
+pub(super) fn scopes() -> Array {
+    let words = Scope::ALL.iter().map(|scope| scope.as_str());
+    ArrayBuilder::new()
+        .items(one_of(words, "read:charge_points"))
+        .min_items(Some(1))
+        .examples([serde_json::json!(["read:charge_points", "read:sessions"])])
+        .build()
+}
 
 /// The part of the document that no handler tells.
 pub(super) fn base() -> OpenApi {
@@ -150,7 +169,11 @@ fn complete_response(response: &mut Response, status: &str, style: Style, secure
     for name in names {
         response.headers.insert(name.to_owned(), refer(name));
     }
-    let errors = examples(status, style);
+    let errors = if secured {
+        examples(status, style)
+    } else {
+        public_examples(status, style)
+    };
     if errors.is_empty() || !response.content.is_empty() {
         return;
     }
@@ -228,6 +251,28 @@ fn examples(status: &str, style: Style) -> Vec<(&'static str, ApiError)> {
     }
 }
 
+/// Real errors of an endpoint without a caller.
+fn public_examples(status: &str, style: Style) -> Vec<(&'static str, ApiError)> {
+    match status {
+        "400" => vec![(
+            "invalid_request",
+            ApiError::invalid_request(vec![Detail::new("email", "is required")]),
+        )],
+        "401" => vec![(
+            "unauthorized",
+            ApiError::unauthorized_because("Invalid email or password."),
+        )],
+        "429" => vec![(
+            "rate_limited",
+            ApiError::too_many_requests(
+                "Too many login attempts; wait as long as retry_after says.",
+                6,
+            ),
+        )],
+        other => examples(other, style),
+    }
+}
+
 const fn schema_name(style: Style) -> &'static str {
     match style {
         Style::Flat => "Error",
@@ -243,7 +288,7 @@ fn common(code_field: &str) -> ObjectBuilder {
             .description(Some(description))
     };
     let details = Ref::from_schema_name(Detail::name());
-    let details = utoipa::openapi::ArrayBuilder::new().items(details);
+    let details = ArrayBuilder::new().items(details);
     ObjectBuilder::new()
         .property(code_field, text("What went wrong, as a stable word."))
         .property("message", text("What went wrong, as a sentence."))

@@ -26,7 +26,7 @@ pub(crate) struct NewApiKey {
     #[schema(min_length = 1, max_length = 128, example = "production-dashboard")]
     name: String,
     /// Scopes to grant, at least one; a repeated one counts once.
-    #[schema(value_type = Vec<String>, min_items = 1, example = json!(["read:charge_points", "read:sessions"]))]
+    #[schema(schema_with = crate::http::document::scopes)]
     scopes: Vec<Scope>,
     /// Days until the key expires; left out, it never does.
     #[schema(minimum = 1, maximum = 3650, example = 365)]
@@ -47,7 +47,7 @@ pub(crate) struct CreatedApiKey {
     #[schema(example = "dyn_live_abc123xyz789...")]
     key: String,
     /// Scopes that were granted.
-    #[schema(value_type = Vec<String>, example = json!(["read:charge_points", "read:sessions"]))]
+    #[schema(schema_with = crate::http::document::scopes)]
     scopes: Vec<&'static str>,
     /// When it was created.
     #[schema(format = DateTime, example = "2026-05-01T09:00:00Z")]

@@ -32,7 +32,7 @@ pub(crate) struct ListedApiKey {
     #[schema(example = "production-dashboard")]
     name: String,
     /// Scopes of the key.
-    #[schema(value_type = Vec<String>, example = json!(["read:charge_points", "read:sessions"]))]
+    #[schema(schema_with = crate::http::document::scopes)]
     scopes: Vec<&'static str>,
     /// When it was created.
     #[schema(format = DateTime, example = "2026-05-01T09:00:00Z")]

@@ -2,12 +2,14 @@
 
 use axum::extract::State;
 use serde::Serialize;
-use site_model::ChargePointId;
+use site_model::{ChargePointId, ChargePointStatus, ConnectorStatus, ConnectorType};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
 
 use crate::fleet::{ChargePointLive, ConnectorLive};
 use crate::http::caller::Caller;
 use crate::http::decimal::Decimal;
+use crate::http::document::one_of;
 use crate::http::error::ApiError;
 use crate::http::etag::Tagged;
 use crate::http::path::Named;
@@ -23,7 +25,7 @@ pub(crate) struct StatusBody<'a> {
     #[schema(example = "cp_01hx2b3c4d5e6f")]
     charge_point_id: &'a str,
     /// Status of the charge point as a whole (OCPP 1.6, connector 0).
-    #[schema(value_type = String, example = "Available")]
+    #[schema(schema_with = charge_point_statuses)]
     ocpp_status: &'static str,
     /// Its connectors, ascending by number. While it is offline they show what was last told.
     connectors: Vec<ConnectorBody<'a>>,
@@ -42,14 +44,13 @@ pub(crate) struct StatusBody<'a> {
 #[schema(as = ConnectorStatus)]
 pub(crate) struct ConnectorBody<'a> {
     /// Its number, from 1.
-    #[schema(example = 1)]
+    #[schema(minimum = 1, example = 1)]
     connector_id: u8,
-    /// OCPP 1.6: Available, Preparing, Charging, SuspendedEVSE, SuspendedEV, Finishing, Reserved,
-    /// Unavailable, Faulted.
-    #[schema(value_type = String, example = "Charging")]
+    /// OCPP 1.6, section 7.7.
+    #[schema(schema_with = connector_statuses)]
     status: &'static str,
-    /// Type1, Type2, CCS2, CHAdeMO.
-    #[schema(value_type = String, example = "Type2")]
+    /// Its plug or socket.
+    #[schema(schema_with = connector_types)]
     r#type: &'static str,
     /// Rated power, kW with at most 3 decimals.
     #[schema(value_type = f64, example = 22)]
@@ -90,6 +91,20 @@ pub(super) async fn charge_point_status(
         return Err(ApiError::foreign());
     }
     Ok(Tagged::new(&StatusBody::from(&*live)))
+}
+
+fn charge_point_statuses() -> Object {
+    let all = ChargePointStatus::ALL.iter();
+    one_of(all.map(|status| status.as_str()), "Available")
+}
+
+fn connector_statuses() -> Object {
+    let all = ConnectorStatus::ALL.iter();
+    one_of(all.map(|status| status.as_str()), "Charging")
+}
+
+fn connector_types() -> Object {
+    one_of(ConnectorType::ALL.iter().map(|kind| kind.as_str()), "Type2")
 }
 
 impl<'a> From<&'a ChargePointLive> for StatusBody<'a> {
