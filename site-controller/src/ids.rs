@@ -6,7 +6,7 @@ use ulid::Ulid;
 /// Identity for a session that may begin.
 #[must_use]
 pub fn session(now: WallTime) -> SessionId {
-    SessionId::new(&lower_case("ses", now)).expect("a lower-case ULID is a session id")
+    SessionId::new(&lower_case("sess", now)).expect("a lower-case ULID is a session id")
 }
 
 /// Identity for a command given at the cabinet.

@@ -1,8 +1,16 @@
 //! The daemon on the gateway, a thin shell around `site_core`: runs it, stores its facts, performs
 //! its actions, speaks MQTT to the cloud and a local socket to people. It decides nothing about charging.
 
+pub mod app;
+pub mod buses;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod ids;
+pub mod lifecycle;
+pub mod local;
+pub mod log;
+pub mod runtime;
 pub mod secret;
 pub mod store;
 pub mod uplink;

@@ -1,0 +1,109 @@
+//! What will run, for the person who asked with `--check-config`.
+
+use std::fmt::Write as _;
+
+use site_core::{Authorization, ConnectorConfig};
+use site_model::EnergySource;
+
+use super::Plan;
+use super::plan::amps;
+use crate::uplink::Tls;
+use firmware_agent::{BusConfig, BusLink};
+
+/// A readable description of the plan, in 80 columns where names are short.
+#[must_use]
+pub fn summary(plan: &Plan) -> String {
+    let mut text = format!(
+        "Gateway {}, journal in {}\n",
+        plan.gateway,
+        plan.data_dir.display()
+    );
+    let broker = &plan.broker;
+    let tls = match &broker.tls {
+        Tls::Off => "without TLS".to_owned(),
+        Tls::SystemRoots => "TLS, system's roots".to_owned(),
+        Tls::CaFile(path) => format!("TLS, roots from {}", path.display()),
+    };
+    line(
+        &mut text,
+        format_args!(
+            "Cloud   {}:{} as {}, {tls}",
+            broker.host, broker.port, broker.username
+        ),
+    );
+    for bus in &plan.buses {
+        bus_lines(&mut text, bus);
+    }
+    for charge_point in &plan.site.charge_points {
+        line(
+            &mut text,
+            format_args!(
+                "Charge point {} ({} {})",
+                charge_point.id, charge_point.vendor, charge_point.model
+            ),
+        );
+        for connector in &charge_point.connectors {
+            connector_lines(&mut text, connector);
+        }
+    }
+    for meter in &plan.meters {
+        line(&mut text, format_args!("Grid meter: {meter} (observed)"));
+    }
+    text
+}
+
+fn bus_lines(text: &mut String, bus: &BusConfig) {
+    let link = match &bus.link {
+        BusLink::Serial { path, line } => format!("{}, {} Bd", path.display(), line.baud),
+        BusLink::Tcp { host, port } => format!("{host}:{port}"),
+    };
+    line(text, format_args!("Bus {}: {link}", bus.name));
+    for device in &bus.devices {
+        line(
+            text,
+            format_args!(
+                "  unit {:>3}  {}: {} {}, read every {} ms",
+                device.unit,
+                device.id,
+                device.profile.vendor,
+                device.profile.model,
+                device.poll_interval_ms
+            ),
+        );
+    }
+}
+
+fn connector_lines(text: &mut String, connector: &ConnectorConfig) {
+    let who = match &connector.authorization {
+        Authorization::Free { id_tag } => format!("free, recorded as {id_tag}"),
+        Authorization::Required => "only after a start command".to_owned(),
+    };
+    let current = amps(connector.max_current.min(connector.range.maximum));
+    line(
+        text,
+        format_args!(
+            "  connector {}  {} on {}: up to {current} A, {} phase(s), {who}",
+            connector.id, connector.kind, connector.device, connector.phases
+        ),
+    );
+    let source = match connector.energy.source {
+        EnergySource::ExternalMeter => format!("meter {}", connector.energy.device),
+        EnergySource::LifetimeRegister => "the charger's lifetime register".to_owned(),
+        EnergySource::SessionRegister => "the charger's session register".to_owned(),
+        EnergySource::IntegratedPower => "power summed over time (an estimate)".to_owned(),
+    };
+    let billing = if connector.energy.billing_grade {
+        "billing grade"
+    } else {
+        "not for billing"
+    };
+    line(
+        text,
+        format_args!("               energy from {source}, {billing}"),
+    );
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{arguments}");
+}

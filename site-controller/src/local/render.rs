@@ -1,0 +1,317 @@
+//! The status page in a terminal of 80 columns, and the meaning of a command's fate.
+
+use std::fmt::Write as _;
+
+use site_model::RefusalReason;
+
+use super::report::{ChargePoint, Cloud, Connector, Device, StatusReport, Storage};
+
+/// Columns of the terminal that the page is made for.
+const COLUMNS: usize = 80;
+/// Where the right-hand column of a block begins.
+const INDENT: usize = 12;
+
+/// The page.
+#[must_use]
+pub fn render(report: &StatusReport) -> String {
+    let mut page = Page::default();
+    let clock = if report.clock_known {
+        "clock right"
+    } else {
+        "clock NOT known to be right"
+    };
+    page.entry(
+        "Gateway",
+        &format!(
+            "{}, version {}, up {}, {clock}",
+            report.gateway_id,
+            report.software_version,
+            duration(report.uptime_ms)
+        ),
+    );
+    cloud(&mut page, &report.cloud, report.now_ms);
+    storage(&mut page, &report.storage);
+    for charge_point in &report.charge_points {
+        charge_point_block(&mut page, charge_point);
+    }
+    for meter in &report.meters {
+        let power = meter
+            .power_w
+            .map_or("power unknown".to_owned(), |power| format!("{power} W"));
+        page.entry(
+            "Grid meter",
+            &format!("{}: {power}, {} ago", meter.device, duration(meter.age_ms)),
+        );
+    }
+    for bus in &report.buses {
+        page.line("");
+        page.entry("Bus", &bus.name);
+        if let Some(problem) = &bus.closed {
+            page.entry("", &format!("closed: {}", problem.message));
+            page.entry("", &format!("→ {}", problem.remedy));
+        }
+        for device in &bus.devices {
+            device_lines(&mut page, device);
+        }
+    }
+    page.text
+}
+
+fn cloud(page: &mut Page, cloud: &Cloud, now_ms: i64) {
+    let waiting = match cloud.facts_waiting {
+        0 => "nothing waits".to_owned(),
+        1 => "1 fact waits".to_owned(),
+        many => format!("{many} facts wait"),
+    };
+    match cloud.connected_since_ms {
+        Some(since) => {
+            let up = u64::try_from(now_ms - since).unwrap_or(0);
+            page.entry(
+                "Cloud",
+                &format!("connected for {}, {waiting}", duration(up)),
+            );
+        }
+        None => page.entry(
+            "Cloud",
+            &format!("NOT connected, {waiting}; charging goes on"),
+        ),
+    }
+    if let Some(error) = &cloud.last_error {
+        page.entry("", error);
+    }
+    for refused in &cloud.refused {
+        page.entry(
+            "",
+            &format!("REFUSED {}: {}", refused.charge_point_id, refused.reason),
+        );
+    }
+}
+
+fn storage(page: &mut Page, storage: &Storage) {
+    page.entry(
+        "Storage",
+        &format!(
+            "{} on disk, {} written since the start, {} facts",
+            bytes(storage.bytes_on_disk),
+            bytes(storage.bytes_written),
+            storage.last_sequence
+        ),
+    );
+    if let Some(problem) = &storage.problem {
+        page.entry(
+            "",
+            &format!(
+                "FAILED, {} facts wait in memory: {problem}",
+                storage.facts_waiting
+            ),
+        );
+    }
+    if storage.facts_dropped > 0 {
+        page.entry(
+            "",
+            &format!(
+                "{} facts were dropped while the disk failed",
+                storage.facts_dropped
+            ),
+        );
+    }
+}
+
+fn charge_point_block(page: &mut Page, charge_point: &ChargePoint) {
+    page.line("");
+    let answer = match (charge_point.online, charge_point.last_answer_age_ms) {
+        (true, Some(age)) => format!("answered {} ago", duration(age)),
+        (true, None) => "online".to_owned(),
+        (false, Some(age)) => format!("OFFLINE, last answer {} ago", duration(age)),
+        (false, None) => "OFFLINE, no answer since the start".to_owned(),
+    };
+    page.line(&format!(
+        "{}  {} {}  {}, {answer}",
+        charge_point.charge_point_id, charge_point.vendor, charge_point.model, charge_point.status
+    ));
+    for connector in &charge_point.connectors {
+        connector_lines(page, connector);
+    }
+}
+
+fn connector_lines(page: &mut Page, connector: &Connector) {
+    let power = connector
+        .power_w
+        .map(|power| format!(", {power} W"))
+        .unwrap_or_default();
+    let error = match connector.error_code {
+        Some(code) if code != 0 => format!(", error code {code}"),
+        Some(_) | None => String::new(),
+    };
+    page.entry(
+        &format!("  conn. {}", connector.connector_id),
+        &format!("{}{power}{error}", connector.status),
+    );
+    let read_back = connector
+        .limit_read_back_ma
+        .map_or("not read back yet".to_owned(), |limit| {
+            format!("reads back {}", amps(limit))
+        });
+    page.entry(
+        "",
+        &format!(
+            "limit {} ({}: {}), {read_back}",
+            amps(connector.limit_ma),
+            connector.limit_owner,
+            connector.limit_reason
+        ),
+    );
+    if let Some(session) = &connector.session {
+        page.entry(
+            "",
+            &format!("session {}, {}", session.session_id, kwh(session.energy_wh)),
+        );
+    }
+    if let Some(meter) = connector.meter_wh {
+        page.entry("", &format!("register {}", kwh(meter)));
+    }
+    if let Some(fault) = &connector.fault {
+        page.entry("", &format!("FAULT {}", fault.message));
+        page.entry("", &format!("→ {}", fault.remedy));
+    }
+}
+
+fn device_lines(page: &mut Page, device: &Device) {
+    let answer = device
+        .last_answer_age_ms
+        .map_or("never answered".to_owned(), |age| {
+            format!("answered {} ago", duration(age))
+        });
+    let quarantine = device
+        .quarantined_for_ms
+        .map(|ms| format!(", asked again in {}", duration(ms)))
+        .unwrap_or_default();
+    page.entry(
+        &format!("  unit {}", device.unit),
+        &format!(
+            "{}: {answer}{quarantine}, {} answers, {} timeouts, {} CRC errors, {} refusals",
+            device.device, device.answers, device.timeouts, device.crc_errors, device.exceptions
+        ),
+    );
+    if let Some(error) = &device.last_error {
+        page.entry(
+            "",
+            &format!("{} ago: {}", duration(error.age_ms), error.problem.message),
+        );
+        page.entry("", &format!("sent {}", error.request));
+        let heard = if error.response.is_empty() {
+            "nothing"
+        } else {
+            &error.response
+        };
+        page.entry("", &format!("heard {heard}"));
+        page.entry("", &format!("→ {}", error.problem.remedy));
+    }
+}
+
+/// What a command's fate means, as a sentence.
+#[must_use]
+pub fn outcome_sentence(outcome: &str, reason: Option<&str>) -> String {
+    match outcome {
+        "applied" => "Applied: the charger confirms it.".to_owned(),
+        "expired" => "Expired: the charger did not confirm it in time. It may still follow; see `site-controller status`.".to_owned(),
+        "superseded" => "Superseded: a later command for the same thing took its place.".to_owned(),
+        "refused" => {
+            let meaning = reason.and_then(RefusalReason::parse).map_or("for a reason this program does not know", refusal);
+            format!("Refused, nothing was changed: {meaning}.")
+        }
+        other => format!("Ended as `{other}`, which this program does not know."),
+    }
+}
+
+fn refusal(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::UnknownConnector => {
+            "this site has no such charge point or connector; see `site-controller status`"
+        }
+        RefusalReason::TooLate => "it arrived after its time; give it more with --timeout-s",
+        RefusalReason::DeviceOffline => "the charger does not answer; see `site-controller status`",
+        RefusalReason::SessionRunning => "a session runs already; stop it first",
+        RefusalReason::NoSession => "no session runs",
+        RefusalReason::NotOperative => {
+            "the connector is out of operation or faulted; see `site-controller status`"
+        }
+        RefusalReason::LimitBelowMinimum => {
+            "the limit must be 0 (pause) or at least what the charger can offer, 6 A or more"
+        }
+        RefusalReason::CannotPause => "this charger cannot be paused",
+        RefusalReason::TooManyOpen => "too many commands are open; wait for their ends",
+        RefusalReason::StorageUnavailable => {
+            "the journal cannot be written, and nothing new that costs money may begin; see `site-controller status`"
+        }
+    }
+}
+
+/// Text in the making, wrapped at [`COLUMNS`].
+#[derive(Debug, Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// A title at the left, words at the right, wrapped.
+    fn entry(&mut self, title: &str, words: &str) {
+        let mut line = format!("{title:INDENT$}");
+        let mut fresh = true;
+        for word in words.split_whitespace() {
+            if !fresh && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+                self.line(&line);
+                line = " ".repeat(INDENT);
+                fresh = true;
+            }
+            if !fresh || !line.ends_with(' ') {
+                line.push(' ');
+            }
+            line.push_str(word);
+            fresh = false;
+        }
+        self.line(&line);
+    }
+}
+
+fn duration(ms: u64) -> String {
+    let s = ms / 1_000;
+    match (s / 86_400, s / 3_600, s / 60) {
+        (0, 0, 0) => format!("{s} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", s % 60),
+        (0, hours, _) => format!("{hours} h {} min", s / 60 % 60),
+        (days, _, _) => format!("{days} d {} h", s / 3_600 % 24),
+    }
+}
+
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_024 => format!("{count} B"),
+        1_024..1_048_576 => format!("{} KiB", count / 1_024),
+        _ => format!(
+            "{}.{} MiB",
+            count / 1_048_576,
+            count % 1_048_576 * 10 / 1_048_576
+        ),
+    }
+}
+
+fn amps(milliamps: u32) -> String {
+    if milliamps == 0 {
+        return "0 A (pause)".to_owned();
+    }
+    let text = format!("{}.{:03}", milliamps / 1_000, milliamps % 1_000);
+    format!("{} A", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn kwh(watt_hours: u64) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{}.{:03} kWh", watt_hours / 1_000, watt_hours % 1_000);
+    text
+}

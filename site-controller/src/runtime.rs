@@ -1,0 +1,397 @@
+//! The loop around the core: one closed enum of inputs, one turn for each. Stores the facts of a
+//! decision, performs `at_once` without waiting for the disk and `after_commit` once it is safe, in order.
+//!
+//! While the disk fails, what was decided is performed all the same: the core has been told and grants
+//! nothing new that costs money.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use firmware_agent::BusEvent;
+use site_core::{Action, Decision, Event, Moment, Site};
+use site_model::{
+    ChargePointId, Command, CommandId, DeviceId, JournalId, Monotonic, Outcome, Reading, Timestamp,
+};
+use site_wire::v1::{SNAPSHOT_REFRESH_MS, Snapshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::buses::Buses;
+use crate::clock::Clock;
+use crate::ids;
+use crate::lifecycle::Heart;
+use crate::local::report::{self, StatusReport};
+use crate::store::{CHECKPOINT_EVERY_FACTS, Found, Store, StoreEvent, Ticket};
+use crate::uplink::Uplink;
+
+/// Housekeeping: clock, watchdog, snapshots that nobody changed.
+const TICK: Duration = Duration::from_secs(1);
+/// A snapshot is made anew after this time, well before the cloud expects it.
+const REFRESH_MS: u64 = SNAPSHOT_REFRESH_MS - 10_000;
+/// A disk that does not answer for this long counts as failed.
+const DISK_SILENT_MS: u64 = 10_000;
+/// With nothing due the loop wakes at its tick.
+const FAR: Duration = Duration::from_secs(3_600);
+
+/// What can happen here.
+#[derive(Debug)]
+pub enum Input {
+    /// On a line.
+    Bus(BusEvent),
+    /// In the journal.
+    Store(StoreEvent),
+    /// At the local socket.
+    Local(LocalRequest),
+    /// The core's deadline passed.
+    Deadline,
+    /// A second passed.
+    Tick,
+    /// The daemon is told to stop.
+    Stop,
+}
+
+/// What somebody at the cabinet wants.
+#[derive(Debug)]
+pub enum LocalRequest {
+    /// To see.
+    Status(oneshot::Sender<StatusReport>),
+    /// To act.
+    Command {
+        /// The order; its expiry is counted from its arrival.
+        order: LocalOrder,
+        /// Its fate.
+        reply: oneshot::Sender<(CommandId, Outcome)>,
+    },
+}
+
+/// An order as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalOrder {
+    /// Who asks again with the same id gets the same fate; made here if absent.
+    pub id: Option<CommandId>,
+    /// Which charge point.
+    pub charge_point: ChargePointId,
+    /// Which connector.
+    pub connector: site_model::ConnectorId,
+    /// What to do.
+    pub kind: site_model::CommandKind,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// Where inputs come from.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The lines.
+    pub bus: mpsc::Receiver<BusEvent>,
+    /// The journal.
+    pub store: mpsc::Receiver<StoreEvent>,
+    /// The local socket.
+    pub local: mpsc::Receiver<LocalRequest>,
+    /// The end.
+    pub stop: CancellationToken,
+}
+
+/// Parts that the loop works with.
+#[derive(Debug)]
+pub struct Parts<B> {
+    /// The core, journal replayed.
+    pub site: Site,
+    /// Both clocks.
+    pub clock: Clock,
+    /// The journal.
+    pub store: Store,
+    /// The way up.
+    pub uplink: Uplink,
+    /// The lines.
+    pub buses: B,
+    /// Fed while the loop turns.
+    pub heart: Heart,
+    /// For the status page.
+    pub gateway: site_model::GatewayId,
+    /// Devices that are only observed.
+    pub meters: Vec<DeviceId>,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Runtime<B> {
+    parts: Parts<B>,
+    journal: JournalId,
+    /// Highest sequence that is safe on disk.
+    committed: u64,
+    since_checkpoint: u64,
+    /// What waits for the disk, in order.
+    releases: VecDeque<Release>,
+    /// Why the journal cannot be written, while it cannot.
+    storage_problem: Option<String>,
+    waiting: BTreeMap<CommandId, Vec<oneshot::Sender<(CommandId, Outcome)>>>,
+    published: BTreeMap<ChargePointId, Monotonic>,
+    meter_readings: BTreeMap<DeviceId, (Timestamp, Reading)>,
+}
+
+/// Actions that wait for a ticket.
+#[derive(Debug)]
+struct Release {
+    ticket: Ticket,
+    since: Monotonic,
+    actions: Vec<Action>,
+}
+
+impl<B: Buses> Runtime<B> {
+    /// A loop that goes on where the journal ends.
+    #[must_use]
+    pub fn new(parts: Parts<B>, found: &Found) -> Self {
+        Self {
+            parts,
+            journal: found.journal.clone(),
+            committed: found.last_sequence,
+            since_checkpoint: found.since_checkpoint,
+            releases: VecDeque::new(),
+            storage_problem: None,
+            waiting: BTreeMap::new(),
+            published: BTreeMap::new(),
+            meter_readings: BTreeMap::new(),
+        }
+    }
+
+    /// Turns until told to stop. Gives the lines back, to be ended.
+    pub async fn run(mut self, mut inputs: Inputs) -> B {
+        self.step(Event::Started);
+        self.publish_stale();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let deadline = self.deadline();
+            match next(&mut inputs, &mut tick, deadline).await {
+                Input::Bus(event) => self.bus_event(event),
+                Input::Store(event) => self.store_event(event),
+                Input::Local(request) => self.local_request(request),
+                Input::Deadline => self.step(Event::DeadlinePassed),
+                Input::Tick => self.tick(),
+                Input::Stop => return self.parts.buses,
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let due = self.parts.site.next_deadline();
+        due.map_or_else(|| Instant::now() + FAR, |at| self.parts.clock.instant(at))
+    }
+
+    /// One event through the core.
+    fn step(&mut self, event: Event) {
+        let now = self.parts.clock.now();
+        let moment = Moment {
+            now,
+            fresh_session: ids::session(now.wall),
+        };
+        let decision = self.parts.site.handle(&moment, event);
+        self.carry_out(now, decision);
+    }
+
+    fn carry_out(&mut self, now: Timestamp, decision: Decision) {
+        for action in decision.at_once {
+            self.perform(action);
+        }
+        let stored = !decision.facts.is_empty();
+        let ticket = if stored {
+            Some(self.store(decision.facts))
+        } else {
+            self.releases.back().map(|release| release.ticket)
+        };
+        match ticket {
+            Some(ticket) if self.storage_problem.is_none() => self.releases.push_back(Release {
+                ticket,
+                since: now.monotonic,
+                actions: decision.after_commit,
+            }),
+            Some(_) | None => self.perform_all(decision.after_commit),
+        }
+    }
+
+    fn store(&mut self, facts: Vec<site_model::Fact>) -> Ticket {
+        self.since_checkpoint += u64::try_from(facts.len()).unwrap_or(u64::MAX);
+        let due = self.since_checkpoint > CHECKPOINT_EVERY_FACTS;
+        if due {
+            self.since_checkpoint = 0;
+        }
+        let checkpoint = due.then(|| self.parts.site.checkpoint());
+        self.parts.store.append(facts, checkpoint)
+    }
+
+    fn perform_all(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::WriteLimit { device, limit } => self.parts.buses.write_limit(&device, limit),
+            Action::PublishSnapshot { charge_point } => self.publish(&charge_point),
+            Action::AnswerCommand { id, outcome } => {
+                for reply in self.waiting.remove(&id).unwrap_or_default() {
+                    // Whoever asked may have hung up; the fate stands in the journal.
+                    let _unheard = reply.send((id.clone(), outcome));
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self, charge_point: &ChargePointId) {
+        let Some(view) = self.parts.site.view(charge_point) else {
+            return;
+        };
+        let now = self.parts.clock.now();
+        let snapshot = Snapshot::of(&view, &self.journal, self.committed, now.wall);
+        self.parts.uplink.publish(charge_point, &snapshot);
+        self.published.insert(charge_point.clone(), now.monotonic);
+    }
+
+    fn publish_stale(&mut self) {
+        let now = self.parts.clock.now().monotonic;
+        for view in self.parts.site.views() {
+            let id = view.announcement.charge_point;
+            let published = self.published.get(&id);
+            if published.is_none_or(|at| now.ms_since(*at) >= REFRESH_MS) {
+                self.publish(&id);
+            }
+        }
+    }
+
+    fn bus_event(&mut self, event: BusEvent) {
+        match event {
+            BusEvent::Read(reading) => {
+                if self.parts.meters.contains(&reading.device) {
+                    let seen = (self.parts.clock.now(), reading.clone());
+                    self.meter_readings.insert(reading.device.clone(), seen);
+                }
+                self.step(Event::DeviceRead(reading));
+            }
+            BusEvent::Lost { device, fault } => {
+                tracing::warn!(%device, "Device {device} does not answer: {} {}", fault.message, fault.remedy);
+                self.meter_readings.remove(&device);
+                self.step(Event::DeviceLost { device, fault });
+            }
+            BusEvent::LimitWritten { device, limit } => {
+                self.step(Event::LimitWritten { device, limit });
+            }
+            BusEvent::WriteRefused { device, fault } => {
+                tracing::warn!(%device, "Device {device} refused its limit: {} {}", fault.message, fault.remedy);
+                self.step(Event::WriteRefused { device, fault });
+            }
+        }
+    }
+
+    fn store_event(&mut self, event: StoreEvent) {
+        match event {
+            StoreEvent::Committed {
+                through,
+                last_sequence,
+            } => {
+                self.committed = last_sequence;
+                self.parts.uplink.committed(last_sequence);
+                self.release(through);
+                if self.storage_problem.take().is_some() {
+                    tracing::info!(
+                        "The journal can be written again; nothing that waited was lost"
+                    );
+                    self.step(Event::StorageRestored);
+                }
+            }
+            StoreEvent::Failed { problem } => self.storage_failed(problem),
+        }
+    }
+
+    fn release(&mut self, through: Ticket) {
+        while let Some(release) = self.releases.pop_front_if(|first| first.ticket <= through) {
+            self.perform_all(release.actions);
+        }
+    }
+
+    fn storage_failed(&mut self, problem: String) {
+        if self.storage_problem.is_some() {
+            return;
+        }
+        tracing::error!("{problem}");
+        self.storage_problem = Some(problem);
+        self.step(Event::StorageFailed);
+        self.release(Ticket(u64::MAX));
+    }
+
+    fn local_request(&mut self, request: LocalRequest) {
+        match request {
+            LocalRequest::Status(reply) => {
+                // Whoever asked may have hung up.
+                let _unheard = reply.send(self.status());
+            }
+            LocalRequest::Command { order, reply } => {
+                let now = self.parts.clock.now();
+                let timeout_ms = u64::try_from(order.timeout.as_millis()).unwrap_or(u64::MAX);
+                let id = order.id.unwrap_or_else(|| ids::command(now.wall));
+                self.waiting.entry(id.clone()).or_default().push(reply);
+                self.step(Event::CommandReceived(Command {
+                    id,
+                    charge_point: order.charge_point,
+                    connector: order.connector,
+                    kind: order.kind,
+                    expires_at: now.monotonic.plus_ms(timeout_ms),
+                }));
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.parts.heart.beat();
+        if let Some(offset_ms) = self.parts.clock.became_known() {
+            tracing::info!(
+                offset_ms,
+                "The right time is known; recorded times of this boot are corrected"
+            );
+            self.step(Event::ClockSet { offset_ms });
+        }
+        self.publish_stale();
+        let now = self.parts.clock.now().monotonic;
+        let oldest = self.releases.front();
+        if oldest.is_some_and(|first| now.ms_since(first.since) >= DISK_SILENT_MS) {
+            self.storage_failed(
+                "the disk of the journal has not answered for 10 s: facts wait in memory and are lost if the power \
+                 fails; check the disk, a worn SD card behaves like this"
+                    .to_owned(),
+            );
+        }
+        self.waiting.retain(|_, replies| {
+            replies.retain(|reply| !reply.is_closed());
+            !replies.is_empty()
+        });
+    }
+
+    fn status(&self) -> StatusReport {
+        report::Source {
+            gateway: &self.parts.gateway,
+            journal: &self.journal,
+            now: self.parts.clock.now(),
+            link: self.parts.uplink.status(),
+            figures: self.parts.store.figures(),
+            storage_problem: self.storage_problem.as_deref(),
+            last_sequence: self.committed,
+            views: self.parts.site.views(),
+            meters: &self.meter_readings,
+            buses: self.parts.buses.diagnostics(),
+        }
+        .report()
+    }
+}
+
+async fn next(inputs: &mut Inputs, tick: &mut Interval, deadline: Instant) -> Input {
+    tokio::select! {
+        () = inputs.stop.cancelled() => Input::Stop,
+        Some(event) = inputs.store.recv() => Input::Store(event),
+        Some(event) = inputs.bus.recv() => Input::Bus(event),
+        Some(request) = inputs.local.recv() => Input::Local(request),
+        () = sleep_until(deadline) => Input::Deadline,
+        _instant = tick.tick() => Input::Tick,
+    }
+}
