@@ -155,7 +155,8 @@ pub(crate) const fn dimension_of(quantity: Quantity) -> Option<Dimension> {
     }
 }
 
-/// A positive decimal number, exact: at most nine digits on each side of the point.
+/// A positive decimal number, exact: at most nine digits before the point and six after it, so that
+/// every unit's factor still fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decimal(Scale);
 
@@ -172,8 +173,9 @@ impl Decimal {
             Some(_) => return None,
             None => (text, ""),
         };
-        let digits = |part: &str| part.len() <= 9 && part.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        let digits =
+            |part: &str, most| part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !digits(whole, 9) || !digits(fraction, 6) {
             return None;
         }
         let mut denominator: u64 = 1;
@@ -202,7 +204,7 @@ fn reduced(numerator: u64, denominator: u64) -> Scale {
 }
 
 const DECIMAL_REMEDY: &str = "Write a positive decimal as a string, for instance \"0.1\" (exact, \
-     which a binary float is not), or a positive integer; at most nine digits on each side of the point";
+     which a binary float is not), or a positive integer; at most nine digits before the point and six after it";
 
 impl Read for At<Decimal> {
     fn read(value: &Spanned<DeValue<'_>>, path: &str, report: &mut Report<'_>) -> Option<Self> {
@@ -237,7 +239,7 @@ impl JsonSchema for Decimal {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "anyOf": [
-                { "type": "string", "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9})?$" },
+                { "type": "string", "pattern": "^[0-9]{1,9}(\\.[0-9]{1,6})?$" },
                 { "type": "integer", "minimum": 1, "maximum": 999_999_999 },
             ]
         })
@@ -258,8 +260,8 @@ mod tests {
         assert_eq!(fraction("2.50"), Some((5, 2)));
         assert_eq!(fraction("12"), Some((12, 1)));
         assert_eq!(
-            fraction("999999999.999999999"),
-            Some((999_999_999_999_999_999, 1_000_000_000))
+            fraction("999999999.999999"),
+            Some((999_999_999_999_999, 1_000_000))
         );
     }
 
@@ -296,5 +298,9 @@ mod tests {
         assert_eq!(scale(Unit::Milliwatts, "1"), (1, 1_000));
         assert_eq!(scale(Unit::WattHours, "0.1"), (1, 10));
         assert_eq!(scale(Unit::KilowattHours, "0.01"), (10, 1));
+        assert_eq!(
+            scale(Unit::Kilowatts, "999999999.999999"),
+            (999_999_999_999_999, 1_000)
+        );
     }
 }

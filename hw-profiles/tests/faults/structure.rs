@@ -133,7 +133,7 @@ fn a_binary_float_is_no_scale() {
     faults_after(
         &[(r#"scale = "0.1""#, "scale = 0.1")],
         &[
-            r#"acme-ac22.toml:25:9: `read.current_l1.scale` is the float 0.1. Write a positive decimal as a string, for instance "0.1" (exact, which a binary float is not), or a positive integer; at most nine digits on each side of the point"#,
+            r#"acme-ac22.toml:25:9: `read.current_l1.scale` is the float 0.1. Write a positive decimal as a string, for instance "0.1" (exact, which a binary float is not), or a positive integer; at most nine digits before the point and six after it"#,
         ],
     );
 }
@@ -143,7 +143,7 @@ fn zero_is_no_scale() {
     faults_after(
         &[(r#"scale = "0.1""#, r#"scale = "0""#)],
         &[
-            r#"acme-ac22.toml:25:9: `read.current_l1.scale` is "0". Write a positive decimal as a string, for instance "0.1" (exact, which a binary float is not), or a positive integer; at most nine digits on each side of the point"#,
+            r#"acme-ac22.toml:25:9: `read.current_l1.scale` is "0". Write a positive decimal as a string, for instance "0.1" (exact, which a binary float is not), or a positive integer; at most nine digits before the point and six after it"#,
         ],
     );
 }
@@ -185,5 +185,83 @@ colour = "red""#,
             "acme-ac22.toml:29:1: `read.firmware` has no `address`. Add the key `address`",
             "acme-ac22.toml:59:14: `limit.maximum_ma` is 5000, less than the minimum. Write at least `limit.minimum_ma`",
         ],
+    );
+}
+
+/// What a slip of the editor leaves behind is told, never a panic, and always with a place.
+#[test]
+fn any_line_may_be_lost_doubled_or_cut() {
+    let lines: Vec<&str> = super::GOOD.lines().collect();
+    for index in 0..lines.len() {
+        let (before, after) = (&lines[..index], &lines[index + 1..]);
+        let cut = lines[index].len() / 2;
+        for slip in [
+            String::new(),
+            format!("{0}\n{0}", lines[index]),
+            lines[index][..cut].to_owned(),
+            lines[index].replace(['0', '1', '2', '3', '6'], "99999999999999999999"),
+            lines[index].replace('"', ""),
+        ] {
+            let text = [before, &[slip.as_str()], after].concat().join("\n");
+            if let Err(faults) = hw_profiles::Profile::from_toml("acme-ac22.toml", &text) {
+                assert!(!faults.0.is_empty(), "{text}");
+                assert!(faults.0.iter().all(|fault| fault.line > 0), "{faults}");
+            }
+        }
+    }
+}
+
+/// The last value that is still right, next to each first one that is wrong.
+#[test]
+fn bounds_belong_to_what_is_allowed() {
+    for change in [
+        ("vendor = \"Acme\"", "vendor = \"Acme of twenty chars\""),
+        ("unit = 1\n", "unit = 247\n"),
+        (
+            "max_registers_per_read = 10",
+            "max_registers_per_read = 125",
+        ),
+        ("max_registers_per_read = 10", "max_registers_per_read = 4"),
+        ("write_interval_ms = 2000", "max_hole_registers = 9"),
+        ("write_interval_ms = 2000", "answer_timeout_ms = 1"),
+        ("address = 6\n", "address = 65534\n"),
+        ("address = 6\n", "address = 3\n"),
+        ("sentinels = [0xFFFF_FFFF]", "sentinels = [0, 1]"),
+        ("one_of = [1]", "one_of = [65535]"),
+        ("between = [3, 4]", "between = [3, 3]"),
+        ("maximum_ma = 32000", "maximum_ma = 6000"),
+        ("maximum_ma = 32000", "maximum_ma = 65535"),
+        ("pause_value = 0", "pause_value = 5999"),
+        ("pause_value = 0", "pause_value = 32001"),
+        ("pause_value = 0\n", ""),
+        ("interval_ms = 20000", "interval_ms = 2000"),
+        ("interval_ms = 20000", "interval_ms = 59999"),
+        ("write = { address = 302", "write = { address = 65535"),
+        (
+            "write = { address = 300, type = \"u16\", function = 6 }",
+            "write = { address = 65534, type = \"u32\", function = 16 }",
+        ),
+        ("unit = \"mA\"\nminimum_ma", "unit = \"W\"\nminimum_ma"),
+        (
+            "maximum_ma = 32000\npause_value = 0",
+            "maximum_ma = 65535\npause_value = 0",
+        ),
+        (
+            "[[probe]]\nregister = \"firmware\"\ntext = [\"1.00\", \"1.01\"]\n",
+            "",
+        ),
+        (
+            "when = [{ register = \"state\", between = [3, 4] }]",
+            "when = []",
+        ),
+    ] {
+        faults_after(&[change], &[]);
+    }
+    let wide = "type = \"u32\", function = 16 }\nunit = \"mA\"\nminimum_ma";
+    let narrow = "type = \"u16\", function = 6 }\nunit = \"mA\"\nminimum_ma";
+    let highest = ("maximum_ma = 32000", "maximum_ma = 80000");
+    faults_after(
+        &[("address = 300", "address = 310"), (narrow, wide), highest],
+        &[],
     );
 }
