@@ -147,30 +147,38 @@ impl Ingest {
         for received in &batch.facts {
             let Ok(fact) = &received.fact else { continue };
             if let Change::ChargePointAnnounced(announcement) = &fact.change {
-                for registration in
-                    registrations(&self.db, Some(&announcement.charge_point)).await?
-                {
-                    let organisation = registration.organisation.clone();
-                    self.fleet
-                        .apply(&organisation, vec![Update::Registered(registration)]);
-                }
+                self.reload_charge_point(&announcement.charge_point).await?;
             }
         }
         Ok(())
     }
 
-    fn is_own(&self, plan: &Plan<'_>, charge_point: &ChargePointId) -> bool {
-        plan.registered.contains(charge_point)
-            || self
-                .fleet
-                .find(charge_point)
-                .is_some_and(|live| live.gateway == *plan.gateway)
+    async fn reload_charge_point(&self, charge_point: &ChargePointId) -> Result<(), DbError> {
+        for registration in registrations(&self.db, Some(charge_point)).await? {
+            let organisation = registration.organisation.clone();
+            let update = vec![Update::Registered(registration)];
+            self.fleet.apply(&organisation, update);
+        }
+        Ok(())
+    }
+
+    /// Whether the gateway may speak for a charge point. One that the fleet does not know may have
+    /// been registered by another process: the database knows.
+    async fn is_own(&self, plan: &Plan<'_>, charge_point: &ChargePointId) -> Result<bool, DbError> {
+        if plan.registered.contains(charge_point) {
+            return Ok(true);
+        }
+        if self.fleet.find(charge_point).is_none() {
+            self.reload_charge_point(charge_point).await?;
+        }
+        let held = self.fleet.find(charge_point);
+        Ok(held.is_some_and(|live| live.gateway == *plan.gateway))
     }
 
     #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
     async fn plan_fact(&self, plan: &mut Plan<'_>, fact: &Fact) -> Result<(), DbError> {
         if let Some(charge_point) = speaks_of(&fact.change)
-            && !self.is_own(plan, charge_point)
+            && !self.is_own(plan, charge_point).await?
         {
             return Ok(());
         }

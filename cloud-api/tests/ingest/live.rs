@@ -1,0 +1,196 @@
+//! The live view: what REST will say, from facts and snapshots together; over the real broker too.
+
+use std::time::Duration;
+
+use cloud_api::{
+    broker::{Broker, BrokerSettings},
+    ingest::{Ingest, RunningIngest},
+};
+use jiff::SignedDuration;
+use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Packet, PublishOptions, QoS};
+use site_model::ConnectorStatus;
+use site_wire::{
+    topics::Topics,
+    v1::{Acknowledgement, FactBatch, GatewayState, VERSION},
+};
+
+use crate::world::*;
+
+#[tokio::test]
+async fn announced_then_seen_then_charging_then_silent() {
+    let mut world = World::new().await;
+    let gateway = world.gateway.clone();
+    world.facts(&whole_session()[..1]).await;
+    let live = world.fleet.find(&cp("CP1")).unwrap();
+    assert_eq!(live.organisation, world.organisation);
+    assert!(!live.online);
+
+    world.state_of(&gateway, true).await;
+    world.snapshot(&snapshot(1, "Preparing", START, None)).await;
+    let live = world.fleet.find(&cp("CP1")).unwrap();
+    assert!(live.online);
+    assert_eq!(live.firmware_version, "1.0.8");
+    assert_eq!(live.last_heartbeat_at, Some(START.parse().unwrap()));
+    assert_eq!(live.connectors[0].status, ConnectorStatus::Preparing);
+    assert_eq!(live.connectors[0].observed_at, Some(START.parse().unwrap()));
+
+    let view = snapshot(2, "Charging", START, Some(("sess_1", 250)));
+    world.snapshot(&view).await;
+    world.facts(&whole_session()[1..2]).await;
+    let summary = world.summary();
+    assert_eq!(
+        (
+            summary.online,
+            summary.charging,
+            summary.active_sessions,
+            summary.energy_today_wh
+        ),
+        (1, 1, 1, 250)
+    );
+    world.clock.advance(SignedDuration::from_secs(120));
+    world.fleet.sweep(world.clock.now());
+    assert_eq!((world.summary().online, world.summary().offline), (0, 1));
+    world.snapshot(&view).await;
+    assert_eq!(world.summary().online, 1);
+    world.state_of(&gateway, false).await;
+    assert_eq!(world.summary().offline, 1);
+}
+
+#[tokio::test]
+async fn energy_of_two_days_sums_up_to_the_meters_difference_also_when_the_clocks_change() {
+    // Berlin: 25 October 2026 has 25 hours, from 24 October 22:00 to 25 October 23:00 UTC.
+    let mut world = World::in_zone("Europe/Berlin").await;
+    let back = ms(START) - ms("2026-10-24T21:59:00Z");
+    world.clock.advance(SignedDuration::from_millis(-back));
+    let first = [
+        fact(1, "2026-10-24T21:00:00Z", announced("CP1")),
+        fact(2, "2026-10-24T21:30:00Z", started("sess_1", "CP1", 1_000)),
+        fact(3, "2026-10-24T21:45:00Z", read("sess_1", 2_000)),
+    ];
+    world.facts(&first).await;
+    assert_eq!(world.summary().energy_today_wh, 1_000);
+    let second = [
+        fact(4, "2026-10-24T22:00:00Z", read("sess_1", 3_000)),
+        fact(5, "2026-10-25T22:45:00Z", read("sess_1", 103_000)),
+        fact(6, "2026-10-25T23:00:00Z", read("sess_1", 104_000)),
+        fact(7, "2026-10-25T23:30:00Z", ended("sess_1", "CP1", 106_000)),
+    ];
+    world.facts(&second).await;
+    let at = |world: &World, time: &str| {
+        let now = time.parse().unwrap();
+        world
+            .fleet
+            .summary(&world.organisation, now)
+            .energy_today_wh
+    };
+    // On the 25th everything after its midnight counts, also what lies beyond `now`.
+    let on_25th = at(&world, "2026-10-25T22:59:59Z");
+    let on_26th = at(&world, "2026-10-25T23:30:00Z");
+    let on_24th = 3_000 - 1_000;
+    assert_eq!((on_25th, on_26th), (103_000, 2_000));
+    assert_eq!(on_24th + (on_25th - on_26th) + on_26th, 106_000 - 1_000);
+}
+
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    done.unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_speaks_over_the_broker_is_stored_acknowledged_and_missed() {
+    let world = World::new().await;
+    let created = world.gateways.create(&world.site, "Real").await.unwrap();
+    let settings = BrokerSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        tls: None,
+    };
+    let broker = Broker::start(settings, world.gateways.clone())
+        .await
+        .unwrap();
+    let ingest = Ingest::new(world.db.clone(), world.fleet.clone(), world.clock.clone());
+    let mut running = RunningIngest::start(ingest, &broker.ingest_source()).unwrap();
+    running.until_subscribed().await;
+
+    let topics = Topics::of(&created.id);
+    let state = |online| {
+        serde_json::to_vec(&GatewayState {
+            v: VERSION,
+            online,
+            boot: "0000000000000001".to_owned(),
+            journal_id: "j1".to_owned(),
+            software_version: "0.1.0".to_owned(),
+        })
+        .unwrap()
+    };
+    let address = broker.address();
+    let mut options = MqttOptions::new(
+        created.id.as_str(),
+        (address.ip().to_string(), address.port()),
+    );
+    options
+        .set_credentials(created.id.as_str(), created.password.expose().clone())
+        .set_outgoing_inflight_upper_limit(10)
+        .set_last_will(LastWill::new(
+            topics.state(),
+            state(false),
+            QoS::AtLeastOnce,
+            true,
+            None,
+        ));
+    let (client, mut events) = AsyncClient::builder(options).capacity(10).build();
+    let retained = PublishOptions::at_least_once().retained();
+    client
+        .subscribe(topics.acknowledgement(), QoS::AtLeastOnce)
+        .await
+        .unwrap();
+    client
+        .publish(topics.state(), state(true), retained.clone())
+        .await
+        .unwrap();
+    let batch = FactBatch {
+        v: VERSION,
+        journal_id: "j1".to_owned(),
+        facts: whole_session(),
+    };
+    let batch = serde_json::to_vec(&batch).unwrap();
+    client
+        .publish(topics.facts(), batch, PublishOptions::at_least_once())
+        .await
+        .unwrap();
+    let view = serde_json::to_vec(&snapshot(5, "Available", START, None)).unwrap();
+    client
+        .publish(topics.snapshot(&cp("CP1")), view, retained)
+        .await
+        .unwrap();
+
+    let last = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            if let Event::Incoming(Packet::Publish(publish)) = events.poll().await.unwrap() {
+                let ack: Acknowledgement = serde_json::from_slice(&publish.payload).unwrap();
+                if ack.sequence > 0 {
+                    return ack;
+                }
+            }
+        }
+    });
+    assert_eq!(Some(last.await.unwrap()), acknowledgement(5));
+    let drive = tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    let fleet = world.fleet.clone();
+    let is_online = async |wanted: bool| {
+        fleet
+            .find(&cp("CP1"))
+            .is_some_and(|live| live.online == wanted)
+    };
+    until("the charge point is online", async || is_online(true).await).await;
+    drive.abort();
+    until("its gateway is missed", async || is_online(false).await).await;
+
+    running.stop().await;
+    broker.stop().await;
+    assert_eq!(world.books().await, WHOLE_SESSION_BOOKS);
+}
