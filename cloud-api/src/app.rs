@@ -20,13 +20,11 @@ use crate::ingest::{Ingest, RunningIngest, Source, Transport};
 use crate::installer::{self, Attempts, Installers, Logins, SigningKey, Tokens};
 use crate::keys::Keys;
 use crate::lifecycle::{Signals, tell_ready, tell_stopping};
-use crate::listener::{self, HTTP_PROTOCOLS, ListenError};
+use crate::listener::{self, Bounds, HTTP_PROTOCOLS, ListenError};
 use crate::quota::Quotas;
 use crate::secret::ServerSecrets;
 use crate::tls;
 
-/// How long requests that are under way may take when the server stops.
-const GRACE: Duration = Duration::from_secs(10);
 /// How long ingest may take to subscribe at the embedded broker.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(10);
 /// Our client id at an external broker; the same over restarts, so that it keeps messages for us.
@@ -95,7 +93,13 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let state = ApiState::new(clock, keys.clone(), quotas.clone(), fleet, tokens);
     let router = http::router(&state, installer::router(logins));
     let stop = CancellationToken::new();
-    let server = tokio::spawn(listener::serve(tcp, tls, router, stop.clone(), GRACE));
+    let server = tokio::spawn(listener::serve(
+        tcp,
+        tls,
+        router,
+        stop.clone(),
+        Bounds::default(),
+    ));
     let flushing = tokio::spawn({
         let keys = keys.clone();
         async move { keys.keep_flushing().await }

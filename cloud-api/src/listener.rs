@@ -25,8 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-/// Connections at one time. At the bound new ones wait in the system's queue until one ends.
-pub const CONNECTIONS_MAX: usize = 2_048;
+/// See [`Bounds::connections`].
+const CONNECTIONS_MAX: usize = 2_048;
+/// See [`Bounds::grace`].
+const GRACE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head (hyper answers 431 beyond).
 const HEAD_MAX: usize = 64 * 1_024;
 /// Streams that one HTTP/2 connection may have open.
@@ -91,19 +93,37 @@ pub async fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener,
     bound.map_err(|source| ListenError::new(address, key, source))
 }
 
+/// Bounds of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Connections at one time; the next waits in the system's queue until one ends.
+    pub connections: usize,
+    /// How long requests that are under way may take when the server stops.
+    pub grace: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS_MAX,
+            grace: GRACE,
+        }
+    }
+}
+
 /// Serves `router` until `stop` is cancelled; then accepts nobody, lets the requests that are under
-/// way finish for at most `grace`, and cuts off the rest.
+/// way finish for as long as the bounds say, and cuts off the rest.
 pub async fn serve(
     tcp: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     router: Router,
     stop: CancellationToken,
-    grace: Duration,
+    bounds: Bounds,
 ) {
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(bounds.connections));
     let server = Arc::new(Server {
         tls: tls.map(TlsAcceptor::from),
         router,
@@ -120,7 +140,7 @@ pub async fn serve(
         graceful.shutdown().await;
         connections.wait().await;
     };
-    if tokio::time::timeout(grace, finished).await.is_err() {
+    if tokio::time::timeout(bounds.grace, finished).await.is_err() {
         let left = connections.len();
         tracing::warn!(
             connections = left,
@@ -272,3 +292,6 @@ fn builder(http2: bool) -> Builder<TokioExecutor> {
         .keep_alive_timeout(PING_TIMEOUT);
     builder
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,9 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
 }
 
 fn unreadable(what: &'static str, path: &Path, error: &pem::Error) -> TlsError {
-    let reason = if matches!(error, pem::Error::NoItemsFound) {
+    let reason = if let pem::Error::Io(error) = error {
+        error.to_string()
+    } else if matches!(error, pem::Error::NoItemsFound) {
         format!("it holds no {what} in PEM")
     } else {
         error.to_string()

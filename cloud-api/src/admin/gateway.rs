@@ -100,9 +100,14 @@ fn created(made: &CreatedGateway, mqtt: &Mqtt) -> String {
         ),
         Mqtt::External(broker) => (broker.host.clone(), broker.port, broker.tls),
     };
+    let unknown_port = if port == 0 {
+        " (with the port that the server prints)"
+    } else {
+        ""
+    };
     format!(
         r#"Created the gateway {id}. Its password is shown this once.
-For the site controller's configuration:
+For the site controller's configuration{unknown_port}:
 
 [gateway]
 id = "{id}"

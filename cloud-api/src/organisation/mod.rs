@@ -192,7 +192,7 @@ fn read(row: &Row) -> Result<Organisation, DbError> {
 mod tests {
     use super::*;
 
-    async fn organisations() -> (tempfile::TempDir, Organisations) {
+    fn organisations() -> (tempfile::TempDir, Organisations) {
         let dir = tempfile::tempdir().unwrap();
         let db = Db::open(&dir.path().join("cloud.sqlite")).unwrap();
         let clock = Clock::standing_at("2026-11-22T10:00:00Z".parse().unwrap());
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_organisation_is_found_and_listed_as_it_was_created() {
-        let (_dir, organisations) = organisations().await;
+        let (_dir, organisations) = organisations();
         let id = organisations.create(acme()).await.unwrap();
         let expected = Organisation {
             id: id.clone(),
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_plan_can_be_changed_and_only_for_an_organisation_that_exists() {
-        let (_dir, organisations) = organisations().await;
+        let (_dir, organisations) = organisations();
         let id = organisations.create(acme()).await.unwrap();
         let free = Plan::new(Tier::Free, None).unwrap();
         organisations.set_plan(&id, free).await.unwrap();
@@ -244,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn bad_names_and_time_zones_are_refused() {
-        let (_dir, organisations) = organisations().await;
+        let (_dir, organisations) = organisations();
         for name in ["", "  ", "a\nb", &"x".repeat(129)] {
             let new = NewOrganisation {
                 name: name.to_owned(),
