@@ -29,7 +29,7 @@ struct Sent {
     limit: Milliamps,
     at: Monotonic,
     acknowledged: bool,
-    /// It waits, or waited, for the journal.
+    /// It may still wait for the journal.
     after_commit: bool,
 }
 
@@ -162,6 +162,9 @@ impl Turn<'_> {
         let holds = setpoint.holds(want, &range);
         if holds {
             setpoint.ceiling = want;
+            if let Some(sent) = &mut setpoint.sent {
+                sent.after_commit = false;
+            }
             live.write_fault = None;
         }
         let due = match setpoint.sent {

@@ -1,6 +1,11 @@
 //! A small world of chargers, vehicles, meters and a disk, driven at random from a seed.
 //! `SIMULATION_SEED=n` runs one seed alone, `SIMULATION_RUNS=n` that many.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world shall fail"
+)]
+
 #[path = "simulation/books.rs"]
 mod books;
 #[path = "simulation/device.rs"]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use site_model::{
-    Change, ChargePointId, CommandId, CommandKind, Fact, Milliamps, Outcome, SessionId, WattHours,
+    Change, ChargePointId, Command, CommandId, CommandKind, Fact, Milliamps, Outcome, SessionId,
+    WattHours,
 };
 
 pub(crate) const MAX_CURRENT: Milliamps = Milliamps(16_000);
@@ -25,7 +26,7 @@ pub(crate) struct Account {
 pub(crate) struct Books {
     pub(crate) accounts: BTreeMap<ChargePointId, Account>,
     sessions_seen: BTreeSet<SessionId>,
-    pub(crate) open: BTreeMap<CommandId, ChargePointId>,
+    pub(crate) open: BTreeSet<CommandId>,
     pub(crate) closed: BTreeMap<CommandId, Outcome>,
 }
 
@@ -78,15 +79,7 @@ impl Books {
                 meter_stop,
                 ..
             } => self.end(session, charge_point, *meter_stop),
-            Change::MeterRead { session, meter } => {
-                let accounts = self.accounts.iter();
-                let runs = |a: &Account| a.session.as_ref().is_some_and(|(id, _)| id == session);
-                let found = accounts.filter(|(_, a)| runs(a)).map(|(id, _)| id.clone());
-                let id = found
-                    .last()
-                    .expect("a meter value needs its running session");
-                self.account(&id).climb(*meter);
-            }
+            Change::MeterRead { session, meter } => self.read_meter(session, *meter),
             Change::RegisterTied {
                 charge_point,
                 total,
@@ -97,16 +90,7 @@ impl Books {
                 from,
                 to,
                 ..
-            } => {
-                let account = self.account(charge_point);
-                assert!(from < to, "unattributed energy from {from} to {to}");
-                assert!(
-                    account.session.is_none(),
-                    "unattributed energy in a session"
-                );
-                account.climb(*to);
-                account.attributed += to.0 - from.0;
-            }
+            } => self.account(charge_point).flow_unattributed(*from, *to),
             Change::LimitGranted {
                 charge_point,
                 limit,
@@ -115,25 +99,9 @@ impl Books {
                 sound(*limit);
                 self.account(charge_point).granted = *limit;
             }
-            Change::CommandOpened(command) => {
-                let fresh = !self.closed.contains_key(&command.id);
-                let id = command.charge_point.clone();
-                assert!(
-                    fresh && !self.open.contains_key(&command.id),
-                    "opened twice"
-                );
-                match command.kind {
-                    CommandKind::SetLimit { limit } => self.account(&id).cap = Some(limit),
-                    CommandKind::ClearLimit => self.account(&id).cap = None,
-                    CommandKind::StartSession { .. }
-                    | CommandKind::StopSession
-                    | CommandKind::SetAvailable
-                    | CommandKind::SetUnavailable => {}
-                }
-                self.open.insert(command.id.clone(), id);
-            }
+            Change::CommandOpened(command) => self.open(command),
             Change::CommandClosed { id, outcome } => {
-                assert!(self.open.remove(id).is_some(), "closed but not open: {id}");
+                assert!(self.open.remove(id), "closed but not open: {id}");
                 self.closed.insert(id.clone(), *outcome);
             }
             Change::ChargePointAnnounced(_)
@@ -142,6 +110,29 @@ impl Books {
             | Change::StatusChanged { .. }
             | Change::ClockCorrected { .. } => {}
         }
+    }
+
+    fn read_meter(&mut self, session: &SessionId, meter: WattHours) {
+        let runs = |a: &&mut Account| a.session.as_ref().is_some_and(|(id, _)| id == session);
+        let account = self.accounts.values_mut().find(runs);
+        let account = account.expect("a meter value needs its running session");
+        account.climb(meter);
+    }
+
+    fn open(&mut self, command: &Command) {
+        let id = &command.id;
+        let known = self.closed.contains_key(id) || self.open.contains_key(id);
+        assert!(!known, "{id} opened twice");
+        let account = self.account(&command.charge_point);
+        match command.kind {
+            CommandKind::SetLimit { limit } => account.cap = Some(limit),
+            CommandKind::ClearLimit => account.cap = None,
+            CommandKind::StartSession { .. }
+            | CommandKind::StopSession
+            | CommandKind::SetAvailable
+            | CommandKind::SetUnavailable => {}
+        }
+        self.open.insert(id.clone());
     }
 
     fn start(&mut self, session: &SessionId, id: &ChargePointId, meter: WattHours) {
@@ -164,6 +155,13 @@ impl Books {
 }
 
 impl Account {
+    fn flow_unattributed(&mut self, from: WattHours, to: WattHours) {
+        assert!(from < to, "unattributed energy from {from} to {to}");
+        assert!(self.session.is_none(), "unattributed energy in a session");
+        self.climb(to);
+        self.attributed += to.0 - from.0;
+    }
+
     fn climb(&mut self, to: WattHours) {
         assert!(
             to >= self.register,

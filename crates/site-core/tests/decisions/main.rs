@@ -1,0 +1,16 @@
+//! Whole decisions at their boundaries: each test compares everything the core answers.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world shall fail"
+)]
+
+mod bench;
+mod commands;
+mod configuration;
+mod devices;
+mod energy;
+mod limits;
+mod restart;
+mod sessions;
+mod starts_and_stops;

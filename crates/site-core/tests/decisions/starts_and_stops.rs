@@ -1,0 +1,261 @@
+//! Orders that begin and end sessions, and what may be charged without one.
+
+use site_core::Event;
+use site_model::{
+    Change, CommandKind, ConnectorStatus, LimitOwner, Monotonic, Outcome, RefusalReason,
+    StopReason, VehicleState,
+};
+
+use crate::bench::{
+    Bench, METER, answer, authorized, begun, closed, ended, free, granted, nothing, operative,
+    publish, required, status, tag, write,
+};
+
+fn start() -> CommandKind {
+    CommandKind::StartSession {
+        id_tag: tag("CARD-1"),
+    }
+}
+
+#[test]
+fn a_start_at_a_plugged_connector_is_applied_when_the_limit_is_read_back() {
+    let mut bench = Bench::idle(required());
+    bench.at(2_000).charger(VehicleState::B, 0);
+    let opened = Change::CommandOpened(bench.at(3_000).command("c1", start()));
+    let decision = bench.order("c1", start());
+    let expected = bench.expect(
+        vec![
+            opened,
+            authorized(Some("CARD-1")),
+            begun(1, "CARD-1", 5_000),
+            granted(16_000, LimitOwner::Installation),
+        ],
+        vec![],
+        vec![write(16_000), publish()],
+    );
+    assert_eq!(decision, expected);
+    assert_eq!(bench.at(4_000).charger(VehicleState::B, 0), nothing());
+    let decision = bench.at(5_000).charger(VehicleState::B, 16_000);
+    let expected = bench.expect(
+        vec![closed("c1", Outcome::Applied)],
+        vec![],
+        vec![publish(), answer("c1", Outcome::Applied)],
+    );
+    assert_eq!(decision, expected);
+}
+
+#[test]
+fn a_start_that_expires_before_the_plug_authorises_nobody() {
+    let mut bench = Bench::idle(required());
+    bench.at(2_000).order("c1", start());
+    bench.at(3_000).charger(VehicleState::A, 16_000);
+    assert_eq!(bench.site.next_deadline(), Some(Monotonic(32_000)));
+    assert_eq!(bench.at(31_999).deadline(), nothing());
+    let decision = bench.at(32_000).deadline();
+    let expected = bench.expect(
+        vec![
+            closed("c1", Outcome::Expired),
+            authorized(None),
+            granted(0, LimitOwner::Authorization),
+        ],
+        vec![write(0)],
+        vec![publish(), answer("c1", Outcome::Expired)],
+    );
+    assert_eq!(decision, expected);
+    bench.at(33_000).charger(VehicleState::B, 0);
+    assert_eq!(bench.site.open_sessions(), vec![]);
+}
+
+#[test]
+fn a_start_waits_60_s_for_the_plug_however_long_it_may_take() {
+    let mut bench = Bench::idle(required());
+    let mut command = bench.at(2_000).command("c1", start());
+    command.expires_at = Monotonic(600_000);
+    bench.tell(Event::CommandReceived(command));
+    bench.at(3_000).charger(VehicleState::A, 16_000);
+    assert_eq!(bench.at(61_999).deadline(), nothing());
+    let decision = bench.at(62_000).deadline();
+    let expected = bench.expect(
+        vec![
+            closed("c1", Outcome::Expired),
+            authorized(None),
+            granted(0, LimitOwner::Authorization),
+        ],
+        vec![write(0)],
+        vec![publish(), answer("c1", Outcome::Expired)],
+    );
+    assert_eq!(decision, expected);
+}
+
+#[test]
+fn a_stop_pauses_at_once_and_ends_the_session_when_energy_has_stopped() {
+    let mut bench = Bench::charging(free());
+    bench.at(9_000).meter(5_100);
+    let stop = CommandKind::StopSession;
+    let opened = Change::CommandOpened(bench.at(10_000).command("c1", stop.clone()));
+    let decision = bench.order("c1", stop);
+    let expected = bench.expect(
+        vec![
+            opened,
+            authorized(None),
+            granted(0, LimitOwner::Authorization),
+        ],
+        vec![write(0)],
+        vec![publish()],
+    );
+    assert_eq!(decision, expected);
+    assert_eq!(bench.at(10_500).meter(5_110), nothing());
+    bench.at(11_000).charger(VehicleState::C, 0);
+    let decision = bench.at(12_000).charger(VehicleState::B, 0);
+    let finishing = vec![status(ConnectorStatus::Finishing)];
+    assert_eq!(decision, bench.expect(finishing, vec![], vec![publish()]));
+    let decision = bench.at(12_500).meter(5_115);
+    let expected = bench.expect(
+        vec![
+            ended(1, 5_115, StopReason::Remote),
+            closed("c1", Outcome::Applied),
+        ],
+        vec![],
+        vec![publish(), answer("c1", Outcome::Applied)],
+    );
+    assert_eq!(decision, expected);
+}
+
+#[test]
+fn a_stopped_vehicle_gets_no_free_session_until_it_was_unplugged() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(11_000).charger(VehicleState::B, 0);
+    bench.at(11_500).meter(5_115);
+    assert_eq!(bench.at(12_000).charger(VehicleState::B, 0), nothing());
+    let decision = bench.at(13_000).charger(VehicleState::A, 0);
+    let expected = bench.expect(
+        vec![
+            authorized(None),
+            granted(16_000, LimitOwner::Installation),
+            status(ConnectorStatus::Available),
+        ],
+        vec![],
+        vec![write(16_000), publish()],
+    );
+    assert_eq!(decision, expected);
+    bench.at(14_000).charger(VehicleState::B, 16_000);
+    assert_eq!(bench.site.open_sessions(), vec![crate::bench::session(2)]);
+}
+
+#[test]
+fn a_stopped_vehicle_may_be_started_again_by_order() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(11_000).charger(VehicleState::B, 0);
+    bench.at(11_500).meter(5_115);
+    let opened = Change::CommandOpened(bench.at(12_000).command("c2", start()));
+    let decision = bench.order("c2", start());
+    let expected = bench.expect(
+        vec![
+            opened,
+            authorized(Some("CARD-1")),
+            begun(2, "CARD-1", 5_115),
+            granted(16_000, LimitOwner::Installation),
+            status(ConnectorStatus::Preparing),
+        ],
+        vec![],
+        vec![write(16_000), publish()],
+    );
+    assert_eq!(decision, expected);
+}
+
+#[test]
+fn taking_out_of_operation_ends_the_session_and_stays() {
+    let mut bench = Bench::charging(free());
+    let kind = CommandKind::SetUnavailable;
+    let opened = Change::CommandOpened(bench.at(10_000).command("c1", kind.clone()));
+    let decision = bench.order("c1", kind);
+    let expected = bench.expect(
+        vec![
+            opened,
+            operative(false),
+            authorized(None),
+            granted(0, LimitOwner::Availability),
+        ],
+        vec![write(0)],
+        vec![publish()],
+    );
+    assert_eq!(decision, expected);
+    bench.at(11_000).charger(VehicleState::B, 0);
+    let decision = bench.at(11_500).meter(5_115);
+    let expected = bench.expect(
+        vec![
+            ended(1, 5_115, StopReason::Remote),
+            status(ConnectorStatus::Unavailable),
+            closed("c1", Outcome::Applied),
+        ],
+        vec![],
+        vec![publish(), answer("c1", Outcome::Applied)],
+    );
+    assert_eq!(decision, expected);
+    bench.at(12_000).order("c2", CommandKind::SetAvailable);
+    assert_eq!(
+        bench.view().status,
+        ConnectorStatus::Finishing,
+        "the vehicle that was stopped is still there"
+    );
+}
+
+#[test]
+fn a_dead_journal_refuses_paid_sessions_and_lets_free_ones_go_on() {
+    let mut paid = Bench::idle(required());
+    paid.tell(Event::StorageFailed);
+    let refused = Outcome::Refused(RefusalReason::StorageUnavailable);
+    let decision = paid.at(2_000).order("c1", start());
+    let expected = paid.expect(vec![], vec![], vec![answer("c1", refused)]);
+    assert_eq!(decision, expected);
+    paid.tell(Event::StorageRestored);
+    paid.at(3_000).order("c2", start());
+    paid.tell(Event::StorageFailed);
+    paid.at(4_000).charger(VehicleState::B, 16_000);
+    assert_eq!(
+        paid.site.open_sessions(),
+        vec![],
+        "authorised before it died"
+    );
+
+    let mut open = Bench::idle(free());
+    open.tell(Event::StorageFailed);
+    open.at(2_000).charger(VehicleState::B, 16_000);
+    assert_eq!(open.site.open_sessions(), vec![crate::bench::session(1)]);
+}
+
+#[test]
+fn a_later_order_about_the_session_takes_the_place_of_the_earlier() {
+    let mut bench = Bench::idle(required());
+    bench.at(2_000).order("c1", start());
+    let stop = CommandKind::StopSession;
+    let opened = Change::CommandOpened(bench.at(3_000).command("c2", stop.clone()));
+    let decision = bench.order("c2", stop);
+    let expected = bench.expect(
+        vec![
+            closed("c1", Outcome::Superseded),
+            opened,
+            authorized(None),
+            granted(0, LimitOwner::Authorization),
+            closed("c2", Outcome::Applied),
+        ],
+        vec![write(0)],
+        vec![
+            write(0),
+            publish(),
+            answer("c1", Outcome::Superseded),
+            answer("c2", Outcome::Applied),
+        ],
+    );
+    assert_eq!(decision, expected);
+}
+
+#[test]
+fn a_meter_that_is_lost_does_not_keep_a_vehicle_waiting() {
+    let mut bench = Bench::idle(free());
+    bench.at(1_500).lose(METER);
+    bench.at(2_000).charger(VehicleState::B, 16_000);
+    assert_eq!(bench.site.open_sessions(), vec![crate::bench::session(1)]);
+}
