@@ -12,7 +12,7 @@ mod shell;
 mod world;
 
 pub use codec::ExceptionCode;
-pub use device::{Answer, Damage, Fault, RawValue, Rule, Violation, WriteRecord};
+pub use device::{Answer, Damage, Fault, Rule, Violation, WriteRecord};
 pub use physics::{BaseLoad, Delivered, Ev};
 pub use shell::{LineCounters, RtuLine, TcpServer, run};
 pub use world::{ChargerHandle, ChargerOptions, DeviceHandle, MeterHandle, MeterOf, World};

@@ -96,6 +96,7 @@ fn a_line_answers_however_often_it_is_opened() {
             requests: 3,
             answers: 3,
             busy_ns: ns,
+            rest_ns: 3 * silence_ns(LINE),
             ..LineCounters::default()
         }
     );
@@ -119,6 +120,42 @@ fn a_paced_line_takes_the_time_of_its_wire() {
         took >= busy,
         "{took:?} is less than the wire needs, {busy:?}"
     );
+}
+
+#[test]
+fn a_master_that_speaks_into_an_answer_is_noticed() {
+    let world = World::new(11);
+    let (line, _meter) = meter_line(&world, true, 0);
+    let mut port = open(line.path());
+    let request = rtu_frame(9, &[4, 0, 0x46, 0, 2]);
+    port.write_all(&request).unwrap();
+    let first = receive(&mut port, 1, DEADLINE);
+    assert_eq!(first[0], 9);
+    port.write_all(&request).unwrap();
+    let rest = receive(&mut port, 18 - first.len(), DEADLINE);
+    assert_eq!(
+        [first, rest].concat(),
+        [rtu_frame(9, &FIFTY_HERTZ), rtu_frame(9, &FIFTY_HERTZ)].concat()
+    );
+    assert_eq!(line.counters().overlaps, 1);
+}
+
+#[test]
+fn answers_that_nobody_reads_are_lost_and_the_line_goes_on() {
+    let world = World::new(12);
+    let (line, _meter) = meter_line(&world, false, 0);
+    let mut port = open(line.path());
+    let end = Instant::now() + DEADLINE;
+    while line.counters().lost_bytes == 0 {
+        assert!(Instant::now() < end, "{:?}", line.counters());
+        let asked = line.counters().requests;
+        port.write_all(&rtu_frame(9, &[4, 0, 0, 0, 18])).unwrap();
+        while line.counters().requests == asked && Instant::now() < end {
+            std::thread::yield_now();
+        }
+    }
+    while !receive(&mut port, 4096, Duration::from_millis(50)).is_empty() {}
+    assert_eq!(ask(&mut port), rtu_frame(9, &FIFTY_HERTZ));
 }
 
 #[test]

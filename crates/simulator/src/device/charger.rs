@@ -3,7 +3,7 @@
 use hw_profiles::{KeepAlive, LimitUnit, PauseControl, Profile};
 use site_model::{Milliamps, VehicleState};
 
-use super::value::{counts_for, written_base_units, written_counts};
+use super::value::{counts_for, is_sound, written_base_units, written_counts};
 use super::violation::{Broken, Rule};
 use crate::physics::{Energy, Flow, Mains, Vehicle};
 
@@ -342,8 +342,10 @@ impl Charger {
             LimitUnit::Milliamps => 0,
             LimitUnit::Watts => 5,
         };
-        let allowed = current.0 + slack >= limit.minimum.0 && current <= limit.maximum;
-        if !pauses && !allowed {
+        let sound = is_sound(ty, words, values);
+        let allowed =
+            current.0.saturating_add(slack) >= limit.minimum.0 && current <= limit.maximum;
+        if !sound || (!pauses && !allowed) {
             let (low, high) = (limit.minimum, limit.maximum);
             let detail = format!("limit of {current}: {low} to {high}, or a pause");
             return Err(Broken::new(Rule::LimitOutOfRange, detail));

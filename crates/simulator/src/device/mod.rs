@@ -9,6 +9,8 @@ mod meter;
 mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 mod value;
 mod violation;
 
@@ -25,7 +27,6 @@ pub(crate) use identity::Given;
 pub(crate) use image::Image;
 pub(crate) use meter::{Measured, Meter};
 use rules::RawValues;
-pub use value::RawValue;
 use violation::Broken;
 pub use violation::{Rule, Violation};
 

@@ -4,7 +4,7 @@ use hw_profiles::{Quantity, Register, RegisterType, Scale, WordOrder};
 
 /// What stands in a register before scaling.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RawValue {
+pub(crate) enum RawValue {
     /// Bit pattern of an integer, zero-extended; whole part of a float.
     Number(u64),
     /// Text without padding.
@@ -66,6 +66,11 @@ pub(crate) fn shown_words(register: &Register, shown: &Shown) -> Vec<u16> {
     }
 }
 
+/// Whether a master wrote a number that is not negative, endless or none at all.
+pub(crate) fn is_sound(ty: RegisterType, words: WordOrder, values: &[u16]) -> bool {
+    written_float(ty, words, values).is_none_or(|float| float.is_finite() && float >= 0.0)
+}
+
 /// Number that a master wrote, as counts: the bit pattern of integers, the whole part of floats.
 pub(crate) fn written_counts(ty: RegisterType, words: WordOrder, values: &[u16]) -> u64 {
     match written_float(ty, words, values) {
@@ -74,7 +79,7 @@ pub(crate) fn written_counts(ty: RegisterType, words: WordOrder, values: &[u16])
     }
 }
 
-/// Number that a master wrote, in base units, rounded down; negative numbers count as 0.
+/// Number that a master wrote, in base units, rounded down.
 pub(crate) fn written_base_units(
     ty: RegisterType,
     words: WordOrder,
@@ -246,7 +251,7 @@ fn single(value: f64) -> f32 {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "`as` saturates: NaN and negative numbers become 0, which a device refuses as a limit"
+    reason = "`as` saturates; a set-point that is not sound is refused anyway"
 )]
 fn whole(value: f64) -> u64 {
     value as u64

@@ -50,6 +50,9 @@ pub struct LineCounters {
     /// Time the line was needed, at its speed: requests, 3.5 characters after each, the configured
     /// answer delay, answers. Counted whether bytes are paced or not.
     pub busy_ns: u64,
+    /// The 3.5 characters after each answer, before which no master may speak again. Not in
+    /// `busy_ns`.
+    pub rest_ns: u64,
 }
 
 #[derive(Debug)]
@@ -198,27 +201,26 @@ impl Wire {
         let _ = poll(&mut fds, Some(&timespec(wait)));
     }
 
-    /// Takes what has arrived.
+    /// Takes what has arrived, at most one buffer; the rest waits for the next turn.
     fn receive(&mut self) -> Result<(), Errno> {
         let mut bytes = [0_u8; 512];
-        loop {
-            match rustix::io::read(&self.pty.ours, &mut bytes) {
-                Ok(0) | Err(Errno::AGAIN) => return Ok(()),
-                Ok(count) => {
-                    let now = Instant::now();
-                    let at_ms = self.world.clock_ms();
-                    let began = self.began.get_or_insert(Began {
-                        at: now,
-                        at_ms,
-                        newest: now,
-                    });
-                    began.newest = now;
-                    self.received.extend_from_slice(&bytes[..count]);
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
-            }
+        let count = match rustix::io::read(&self.pty.ours, &mut bytes) {
+            Ok(count) => count,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(error) => return Err(error),
+        };
+        if count > 0 {
+            let now = Instant::now();
+            let at_ms = self.world.clock_ms();
+            let began = self.began.get_or_insert(Began {
+                at: now,
+                at_ms,
+                newest: now,
+            });
+            began.newest = now;
+            self.received.extend_from_slice(&bytes[..count]);
         }
+        Ok(())
     }
 
     fn answer_requests(&mut self) {
@@ -307,29 +309,23 @@ impl Wire {
         };
         wait_until(start);
         let mut sent = 0;
-        let mut lost = 0;
-        let mut left_at_ms = self.world.clock_ms();
         for bytes in frame.chunks(piece) {
             sent += bytes.len();
             if self.paced {
                 wait_until(start + Duration::from_nanos(wire_ns(self.line, sent)));
             }
             if sent == frame.len() {
-                self.count_overlap();
-                left_at_ms = self.world.clock_ms();
+                // Before the last byte: who has the answer finds it counted.
+                self.count_answer(sent);
+                device.answered(self.world.clock_ms());
             }
-            lost += self.write(bytes);
+            self.write(bytes);
         }
-        device.answered(left_at_ms);
-        let mut counters = held(&self.shared.counters);
-        counters.answers += 1;
-        counters.lost_bytes += lost;
-        counters.busy_ns += wire_ns(self.line, frame.len());
         start + Duration::from_nanos(wire_ns(self.line, sent))
     }
 
-    /// Writes bytes; tells how many were lost because nobody reads the line.
-    fn write(&self, bytes: &[u8]) -> u64 {
+    /// Writes bytes; what finds nobody reading and the buffer full is lost, as on a line.
+    fn write(&self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
             match rustix::io::write(&self.pty.ours, rest) {
@@ -338,16 +334,21 @@ impl Wire {
                 Err(_) => break,
             }
         }
-        u64::try_from(rest.len()).unwrap_or(u64::MAX)
+        if !rest.is_empty() {
+            held(&self.shared.counters).lost_bytes += u64::try_from(rest.len()).unwrap_or(u64::MAX);
+        }
     }
 
-    /// Notices a master that speaks into an answer. Unpaced answers take no time and cannot tell.
-    fn count_overlap(&self) {
+    /// Counts an answer, and a master that speaks into it. An unpaced answer takes no time and
+    /// cannot be spoken into.
+    fn count_answer(&self, characters: usize) {
         let mut fds = [PollFd::new(&self.pty.ours, PollFlags::IN)];
         let waiting = poll(&mut fds, Some(&timespec(Duration::ZERO)));
-        if self.paced && waiting.is_ok_and(|count| count > 0) {
-            held(&self.shared.counters).overlaps += 1;
-        }
+        let mut counters = held(&self.shared.counters);
+        counters.answers += 1;
+        counters.overlaps += u64::from(self.paced && waiting.is_ok_and(|count| count > 0));
+        counters.busy_ns += wire_ns(self.line, characters);
+        counters.rest_ns += silence_ns(self.line);
     }
 }
 

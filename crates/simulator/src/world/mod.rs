@@ -23,6 +23,9 @@ pub(crate) struct State {
     rng: fastrand::Rng,
 }
 
+/// Serial numbers of meters count up from here.
+const FIRST_METER_SERIAL: usize = 20_000_001;
+
 struct Shared {
     state: Mutex<State>,
     /// Zero of the shells' clock; set by the first shell that asks.
@@ -121,7 +124,12 @@ impl World {
             MeterOf::Grid => Measured::Grid,
         };
         let body = Body::Meter(Meter::new(measured, initial_energy_wh));
-        MeterHandle::new(self.add(Device::new(name, profile, body, &Given::default())))
+        let serial = FIRST_METER_SERIAL + self.lock().devices.len();
+        let given = Given {
+            serial: Some(serial.to_string()),
+            ..Given::default()
+        };
+        MeterHandle::new(self.add(Device::new(name, profile, body, &given)))
     }
 
     fn add(&self, mut device: Device) -> DeviceHandle {
