@@ -121,7 +121,7 @@ impl Books {
 
     fn open(&mut self, command: &Command) {
         let id = &command.id;
-        let known = self.closed.contains_key(id) || self.open.contains_key(id);
+        let known = self.closed.contains_key(id) || self.open.contains(id);
         assert!(!known, "{id} opened twice");
         let account = self.account(&command.charge_point);
         match command.kind {
