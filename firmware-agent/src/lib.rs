@@ -3,10 +3,17 @@
 //! `codec`, `decode`, `encode` and `poll_plan` are pure; `bus` owns a line and its timing. Knows
 //! nothing of sessions, sites or users.
 
+mod bus;
 pub mod codec;
 pub mod decode;
 pub mod encode;
+mod link;
 pub mod poll_plan;
 
 #[cfg(test)]
 mod testing;
+
+pub use bus::{
+    Bus, BusConfig, BusDevice, BusDiagnostics, BusEvent, BusLink, DeviceDiagnostics, LastError,
+    hex, spawn,
+};

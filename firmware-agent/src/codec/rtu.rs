@@ -44,22 +44,25 @@ pub fn answer_len(request: &Request) -> usize {
     1 + request.answer_len() + 2
 }
 
-/// The answer in what was heard so far, if it is already there.
+/// Where the answer begins in what was heard so far, and the answer, if it is already whole.
 #[must_use]
-pub fn find_answer(heard: &[u8], unit: u8, request: &Request) -> Option<Answer> {
+pub fn find_answer(heard: &[u8], unit: u8, request: &Request) -> Option<(usize, Answer)> {
     (0..heard.len()).find_map(|start| {
         let rest = &heard[start..];
-        let len = match rest {
-            [u, function, ..] if *u == unit && *function == request.function() => {
-                answer_len(request)
-            }
-            [u, function, ..] if *u == unit && *function == request.function() | EXCEPTION_BIT => {
-                EXCEPTION_FRAME_LEN
-            }
-            _ => return None,
+        let [first, function, ..] = *rest else {
+            return None;
         };
-        let frame = rest.get(..len)?;
-        request.decode_answer(checked_pdu(frame)?).ok()
+        let len = if first != unit {
+            return None;
+        } else if function == request.function() {
+            answer_len(request)
+        } else if function == request.function() | EXCEPTION_BIT {
+            EXCEPTION_FRAME_LEN
+        } else {
+            return None;
+        };
+        let pdu = checked_pdu(rest.get(..len)?)?;
+        Some((start, request.decode_answer(pdu).ok()?))
     })
 }
 
@@ -191,11 +194,12 @@ mod tests {
         let foreign = framed(&[2, 3, 2, 9, 9]);
         let echo = encode(1, &request);
         for before in [vec![], vec![0], vec![1, 3, 2], foreign, echo] {
+            let start = before.len();
             let mut heard = before;
             heard.extend(&answer);
             assert_eq!(
                 find_answer(&heard, 1, &request),
-                Some(Answer::Registers(vec![0x1234])),
+                Some((start, Answer::Registers(vec![0x1234]))),
                 "{heard:02x?}"
             );
         }
