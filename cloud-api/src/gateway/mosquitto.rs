@@ -18,6 +18,7 @@ use site_wire::topics::{INGEST_FILTERS, Topics};
 use super::{Gateways, PASSWORD_LENGTH, id_of};
 use crate::{
     db::DbError,
+    ingest::PACKET_MAX,
     secret::{Secret, SecretError, fill_random, load_or_create_file, random_base62},
 };
 
@@ -89,7 +90,7 @@ impl Gateways {
         let files = MosquittoFiles {
             passwords: dir.join("dynamo.passwords"),
             access: dir.join("dynamo.acl"),
-            configuration: dir.join("dynamo.conf"),
+            configuration: dir.join("mosquitto.conf"),
             ingest_password: dir.join("ingest.password"),
             gateways: gateways.len(),
         };
@@ -161,16 +162,14 @@ fn access(gateways: &[(GatewayId, String)]) -> String {
 fn configuration(dir: &Path) -> String {
     let dir = dir.display();
     format!(
-        "# Include this from mosquitto.conf: include_dir or a copy of these lines.
-# Mosquitto must be able to read the files: chown mosquitto {dir}/dynamo.*
-per_listener_settings false
+        "# Lines for mosquitto.conf. Mosquitto must be able to read both files:
+# chown mosquitto {dir}/dynamo.passwords {dir}/dynamo.acl
 allow_anonymous false
 password_file {dir}/dynamo.passwords
 acl_file {dir}/dynamo.acl
 # Facts wait here while the cloud restarts.
-persistence true
 max_queued_messages 10000
-message_size_limit 1114112
+message_size_limit {PACKET_MAX}
 # A listener for gateways, with your certificate:
 # listener 8883
 # certfile /etc/mosquitto/certs/server.crt

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use cloud_api::{
-    broker::{Broker, BrokerSettings},
-    ingest::{Ingest, RunningIngest},
+    broker::{Broker, BrokerSettings, TlsFiles},
+    gateway::CreatedGateway,
+    ingest::{RunningIngest, Source, Transport},
 };
 use jiff::SignedDuration;
-use rumqttc::{AsyncClient, Event, LastWill, MqttOptions, Packet, PublishOptions, QoS};
+use rumqttc::{AsyncClient, Event, EventLoop, LastWill, MqttOptions, Packet, PublishOptions, QoS};
 use site_model::ConnectorStatus;
 use site_wire::{
     topics::Topics,
@@ -15,6 +16,8 @@ use site_wire::{
 };
 
 use crate::world::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn announced_then_seen_then_charging_then_silent() {
@@ -91,14 +94,118 @@ async fn energy_of_two_days_sums_up_to_the_meters_difference_also_when_the_clock
     assert_eq!(on_24th + (on_25th - on_26th) + on_26th, 106_000 - 1_000);
 }
 
-async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+async fn until(what: &str, condition: impl Fn() -> bool) {
     let wait = async {
-        while !condition().await {
+        while !condition() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let done = tokio::time::timeout(Duration::from_secs(20), wait).await;
+    let done = tokio::time::timeout(PATIENCE, wait).await;
     done.unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
+
+/// A gateway that speaks for itself over MQTT.
+struct Speaker {
+    topics: Topics,
+    client: AsyncClient,
+    events: EventLoop,
+}
+
+impl Speaker {
+    fn new(created: &CreatedGateway, host: &str, port: u16) -> Self {
+        let topics = Topics::of(&created.id);
+        let will = LastWill::new(topics.state(), state(false), QoS::AtLeastOnce, true, None);
+        let mut options = MqttOptions::new(created.id.as_str(), (host.to_owned(), port));
+        options
+            .set_credentials(created.id.as_str(), created.password.expose().clone())
+            .set_outgoing_inflight_upper_limit(10)
+            .set_last_will(will);
+        let (client, events) = AsyncClient::builder(options).capacity(10).build();
+        Self {
+            topics,
+            client,
+            events,
+        }
+    }
+
+    async fn say(&self, topic: String, body: Vec<u8>, retain: bool) {
+        let options = PublishOptions::at_least_once().retain(retain);
+        self.client.publish(topic, body, options).await.unwrap();
+    }
+
+    /// Comes online and tells a whole session and how the charge point looks after it.
+    async fn tell_everything(&self) {
+        let acknowledgement = self.topics.acknowledgement();
+        let subscribed = self.client.subscribe(acknowledgement, QoS::AtLeastOnce);
+        subscribed.await.unwrap();
+        let batch = FactBatch {
+            v: VERSION,
+            journal_id: "j1".to_owned(),
+            facts: whole_session(),
+        };
+        let view = snapshot(5, "Available", START, None);
+        self.say(self.topics.state(), state(true), true).await;
+        self.say(
+            self.topics.facts(),
+            serde_json::to_vec(&batch).unwrap(),
+            false,
+        )
+        .await;
+        self.say(
+            self.topics.snapshot(&cp("CP1")),
+            serde_json::to_vec(&view).unwrap(),
+            true,
+        )
+        .await;
+    }
+
+    /// The first acknowledgement of stored facts.
+    async fn acknowledged(&mut self) -> Acknowledgement {
+        let wait = async {
+            loop {
+                if let Event::Incoming(Packet::Publish(publish)) = self.events.poll().await.unwrap()
+                {
+                    let told: Acknowledgement = serde_json::from_slice(&publish.payload).unwrap();
+                    if told.sequence > 0 {
+                        return told;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap()
+    }
+}
+
+fn state(online: bool) -> Vec<u8> {
+    serde_json::to_vec(&GatewayState {
+        v: VERSION,
+        online,
+        boot: "0000000000000001".to_owned(),
+        journal_id: "j1".to_owned(),
+        software_version: "0.1.0".to_owned(),
+    })
+    .unwrap()
+}
+
+/// A gateway speaks, is stored, acknowledged and shown; then it vanishes and is missed.
+pub(crate) async fn speak_and_vanish(
+    world: &World,
+    created: &CreatedGateway,
+    host: &str,
+    port: u16,
+) {
+    let mut speaker = Speaker::new(created, host, port);
+    speaker.tell_everything().await;
+    assert_eq!(Some(speaker.acknowledged().await), acknowledgement(5));
+    let mut events = speaker.events;
+    let alive = tokio::spawn(async move { while events.poll().await.is_ok() {} });
+    let is_online = |wanted: bool| {
+        let found = world.fleet.find(&cp("CP1"));
+        found.is_some_and(|live| live.online == wanted)
+    };
+    until("the charge point is online", || is_online(true)).await;
+    alive.abort();
+    until("its gateway is missed", || is_online(false)).await;
 }
 
 #[tokio::test]
@@ -112,85 +219,55 @@ async fn a_gateway_that_speaks_over_the_broker_is_stored_acknowledged_and_missed
     let broker = Broker::start(settings, world.gateways.clone())
         .await
         .unwrap();
-    let ingest = Ingest::new(world.db.clone(), world.fleet.clone(), world.clock.clone());
-    let mut running = RunningIngest::start(ingest, &broker.ingest_source()).unwrap();
+    let mut running =
+        RunningIngest::start(world.another_ingest(), &broker.ingest_source()).unwrap();
     running.until_subscribed().await;
-
-    let topics = Topics::of(&created.id);
-    let state = |online| {
-        serde_json::to_vec(&GatewayState {
-            v: VERSION,
-            online,
-            boot: "0000000000000001".to_owned(),
-            journal_id: "j1".to_owned(),
-            software_version: "0.1.0".to_owned(),
-        })
-        .unwrap()
-    };
     let address = broker.address();
-    let mut options = MqttOptions::new(
-        created.id.as_str(),
-        (address.ip().to_string(), address.port()),
-    );
-    options
-        .set_credentials(created.id.as_str(), created.password.expose().clone())
-        .set_outgoing_inflight_upper_limit(10)
-        .set_last_will(LastWill::new(
-            topics.state(),
-            state(false),
-            QoS::AtLeastOnce,
-            true,
-            None,
-        ));
-    let (client, mut events) = AsyncClient::builder(options).capacity(10).build();
-    let retained = PublishOptions::at_least_once().retained();
-    client
-        .subscribe(topics.acknowledgement(), QoS::AtLeastOnce)
-        .await
-        .unwrap();
-    client
-        .publish(topics.state(), state(true), retained.clone())
-        .await
-        .unwrap();
-    let batch = FactBatch {
-        v: VERSION,
-        journal_id: "j1".to_owned(),
-        facts: whole_session(),
-    };
-    let batch = serde_json::to_vec(&batch).unwrap();
-    client
-        .publish(topics.facts(), batch, PublishOptions::at_least_once())
-        .await
-        .unwrap();
-    let view = serde_json::to_vec(&snapshot(5, "Available", START, None)).unwrap();
-    client
-        .publish(topics.snapshot(&cp("CP1")), view, retained)
-        .await
-        .unwrap();
-
-    let last = tokio::time::timeout(Duration::from_secs(20), async {
-        loop {
-            if let Event::Incoming(Packet::Publish(publish)) = events.poll().await.unwrap() {
-                let ack: Acknowledgement = serde_json::from_slice(&publish.payload).unwrap();
-                if ack.sequence > 0 {
-                    return ack;
-                }
-            }
-        }
-    });
-    assert_eq!(Some(last.await.unwrap()), acknowledgement(5));
-    let drive = tokio::spawn(async move { while events.poll().await.is_ok() {} });
-    let fleet = world.fleet.clone();
-    let is_online = async |wanted: bool| {
-        fleet
-            .find(&cp("CP1"))
-            .is_some_and(|live| live.online == wanted)
-    };
-    until("the charge point is online", async || is_online(true).await).await;
-    drive.abort();
-    until("its gateway is missed", async || is_online(false).await).await;
-
+    speak_and_vanish(&world, &created, &address.ip().to_string(), address.port()).await;
     running.stop().await;
     broker.stop().await;
     assert_eq!(world.books().await, WHOLE_SESSION_BOOKS);
+}
+
+#[tokio::test]
+async fn with_tls_gateways_speak_encrypted_and_plain_text_is_not_understood() {
+    let _installed_before = rustls::crypto::ring::default_provider().install_default();
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let files = TlsFiles {
+        certificate: folder.path().join("certificate.pem"),
+        key: folder.path().join("key.pem"),
+    };
+    std::fs::write(&files.certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&files.key, certified.signing_key.serialize_pem()).unwrap();
+    let settings = BrokerSettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        tls: Some(files.clone()),
+    };
+    let broker = Broker::start(settings, world.gateways.clone())
+        .await
+        .unwrap();
+    let inside = broker.ingest_source();
+    assert_ne!(inside.port, broker.address().port());
+    // Over the public listener, as ingest does at somebody else's broker.
+    let outside = Source {
+        host: "localhost".to_owned(),
+        port: broker.address().port(),
+        transport: Transport::Tls {
+            ca_file: Some(files.certificate),
+        },
+        ..inside.clone()
+    };
+    let mut running = RunningIngest::start(world.another_ingest(), &outside).unwrap();
+    let subscribed = tokio::time::timeout(PATIENCE, running.until_subscribed());
+    subscribed.await.unwrap();
+    running.stop().await;
+
+    let mut options = MqttOptions::new("x", ("127.0.0.1", broker.address().port()));
+    options.set_outgoing_inflight_upper_limit(10);
+    let (_client, mut events) = AsyncClient::builder(options).capacity(1).build();
+    let plain = tokio::time::timeout(PATIENCE, events.poll()).await.unwrap();
+    assert!(plain.is_err(), "plain text on a TLS port: {plain:?}");
+    broker.stop().await;
 }

@@ -98,6 +98,11 @@ impl World {
         }
     }
 
+    /// A second ingest on the same fleet and database, to be put to work elsewhere.
+    pub(crate) fn another_ingest(&self) -> Ingest {
+        Ingest::new(self.db.clone(), self.fleet.clone(), self.clock.clone())
+    }
+
     pub(crate) async fn send(
         &mut self,
         topic: String,
