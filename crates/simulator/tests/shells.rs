@@ -316,6 +316,21 @@ async fn tcp_hangs_up_on_what_is_not_modbus() {
 }
 
 #[tokio::test]
+async fn a_stopped_server_hangs_up_and_frees_its_address() {
+    let world = World::new(13);
+    let charger = keba(&world);
+    let first = server(&charger).await;
+    let address = first.address();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    exchange(&mut stream, &mbap_frame(1, 255, &STATE), 13).await;
+    first.stop().await;
+    let end = timeout(DEADLINE, stream.read_u8()).await.unwrap();
+    assert!(end.is_err(), "{end:?}");
+    let again = TcpServer::start(address, vec![(255, (&charger).into())]).await;
+    assert_eq!(again.unwrap().address(), address);
+}
+
+#[tokio::test]
 async fn a_device_with_few_connections_closes_one_too_many() {
     let world = World::new(9);
     let mut alfen_like = (*profile("keba-p30")).clone();

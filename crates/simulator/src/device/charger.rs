@@ -1,6 +1,6 @@
 //! A charger behind its registers: limit, pause, failsafe with its keep-alive, and the car.
 
-use hw_profiles::{KeepAlive, LimitUnit, PauseControl, Profile};
+use hw_profiles::{Failsafe, KeepAlive, LimitControl, LimitUnit, PauseControl, Profile};
 use site_model::{Milliamps, VehicleState};
 
 use super::value::{counts_for, is_sound, written_base_units, written_counts};
@@ -106,13 +106,10 @@ impl Charger {
         if self.switched_off || pause_value == Some(self.limit_counts) {
             return Milliamps::PAUSE;
         }
-        self.milliamps(profile, self.limit_counts)
+        self.milliamps(limit, self.limit_counts)
     }
 
-    fn milliamps(&self, profile: &Profile, counts: u64) -> Milliamps {
-        let Some(limit) = &profile.limit else {
-            return Milliamps(0);
-        };
+    fn milliamps(&self, limit: &LimitControl, counts: u64) -> Milliamps {
         let scale = limit.scale;
         let units =
             u128::from(counts) * u128::from(scale.numerator) / u128::from(scale.denominator);
@@ -283,7 +280,7 @@ impl Charger {
     ) -> Result<(), Broken> {
         if let Some(limit) = &profile.limit {
             if limit.write.address == address {
-                self.write_limit(profile, values)?;
+                self.write_limit(limit, values)?;
                 if let KeepAlive::RewriteLimit { .. } = profile.keep_alive {
                     self.feed(now_ms);
                 }
@@ -296,22 +293,11 @@ impl Charger {
                 && write.address == address
             {
                 let counts = written_counts(write.ty, write.words, values);
-                if counts != *pause && counts != *resume {
-                    let detail = format!("switch {counts}: neither {pause} nor {resume}");
-                    return Err(Broken::new(Rule::LimitOutOfRange, detail));
-                }
-                self.switched_off = counts == *pause;
+                self.write_switch(counts, *pause, *resume)?;
             }
         }
         if let Some(failsafe) = &profile.failsafe {
-            if failsafe.current.address == address {
-                let write = &failsafe.current;
-                self.watchdog.current_counts = written_counts(write.ty, write.words, values);
-            }
-            if failsafe.timeout.address == address {
-                let write = &failsafe.timeout;
-                self.watchdog.timeout_counts = written_counts(write.ty, write.words, values);
-            }
+            self.write_failsafe(failsafe, address, values);
         }
         if let KeepAlive::WriteRegister { write, value, .. } = &profile.keep_alive
             && write.address == address
@@ -322,10 +308,26 @@ impl Charger {
         Ok(())
     }
 
-    fn write_limit(&mut self, profile: &Profile, values: &[u16]) -> Result<(), Broken> {
-        let Some(limit) = &profile.limit else {
-            return Ok(());
-        };
+    fn write_switch(&mut self, counts: u64, pause: u64, resume: u64) -> Result<(), Broken> {
+        if counts != pause && counts != resume {
+            let detail = format!("switch {counts}: neither {pause} nor {resume}");
+            return Err(Broken::new(Rule::LimitOutOfRange, detail));
+        }
+        self.switched_off = counts == pause;
+        Ok(())
+    }
+
+    fn write_failsafe(&mut self, failsafe: &Failsafe, address: u16, values: &[u16]) {
+        let (current, timeout) = (&failsafe.current, &failsafe.timeout);
+        if current.address == address {
+            self.watchdog.current_counts = written_counts(current.ty, current.words, values);
+        }
+        if timeout.address == address {
+            self.watchdog.timeout_counts = written_counts(timeout.ty, timeout.words, values);
+        }
+    }
+
+    fn write_limit(&mut self, limit: &LimitControl, values: &[u16]) -> Result<(), Broken> {
         let (ty, words) = (limit.write.ty, limit.write.words);
         let asked = written_base_units(ty, words, limit.scale, values);
         let counts = match limit.pause {
@@ -335,9 +337,8 @@ impl Charger {
             }
         };
         let pauses = limit.pause == Some(PauseControl::Value(counts));
-        let current = self.milliamps(profile, counts);
-        // A power set-point was rounded down once when it was made of amperes; half a watt per
-        // phase of slack keeps the lowest current writable.
+        let current = self.milliamps(limit, counts);
+        // Whole watts of the lowest current may be a few mA less than it.
         let slack = match limit.unit {
             LimitUnit::Milliamps => 0,
             LimitUnit::Watts => 5,

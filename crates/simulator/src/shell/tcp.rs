@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
@@ -25,11 +25,11 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Late answers that may wait at once per connection; further ones are lost.
 const MAX_LATE: usize = 64;
 
-/// A running server; dropping it closes its port and connections.
+/// A running server; dropping it closes its port and connections soon, [`TcpServer::stop`] at once.
 #[derive(Debug)]
 pub struct TcpServer {
     address: SocketAddr,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl TcpServer {
@@ -47,16 +47,20 @@ impl TcpServer {
         let connections = limits.min().unwrap_or(MAX_CONNECTIONS);
         let units = Arc::new(devices.into_iter().collect::<BTreeMap<_, _>>());
         let task = tokio::spawn(accept(listener, units, usize::from(connections)));
-        Ok(Self {
-            address,
-            task: task.abort_handle(),
-        })
+        Ok(Self { address, task })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Closes port and connections; afterwards the address is free again.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // Aborted on purpose: there is no result to look at.
+        let _ = (&mut self.task).await;
     }
 }
 
