@@ -37,15 +37,18 @@ impl Turn<'_> {
         });
     }
 
-    /// The start order that authorised is still open, and the connection time-out has not passed.
+    /// The start order that authorised is still open (so it is of this boot), and the connection
+    /// time-out has not passed.
     fn waits_for_plug(&self, i: usize) -> bool {
         let ordered = self
             .open_commands(i)
             .any(|command| matches!(command.value.kind, CommandKind::StartSession { .. }));
-        let in_time = self.state(i).authorized.as_ref().is_some_and(|tag| {
-            tag.at.boot == self.now.boot
-                && self.now.monotonic.ms_since(tag.at.monotonic) < CONNECTION_TIMEOUT_MS
-        });
+        let now = self.now.monotonic;
+        let in_time = self
+            .state(i)
+            .authorized
+            .as_ref()
+            .is_some_and(|tag| now.ms_since(tag.at.monotonic) < CONNECTION_TIMEOUT_MS);
         ordered && in_time
     }
 

@@ -266,10 +266,8 @@ impl Turn<'_> {
 
     /// Closes every order whose time has passed.
     pub(crate) fn expire_commands(&mut self) {
-        let now = self.now;
-        let is_over = |command: &&Stamped<Command>| {
-            command.at.boot != now.boot || command.value.expires_at <= now.monotonic
-        };
+        let now = self.now.monotonic;
+        let is_over = |command: &&Stamped<Command>| command.value.expires_at <= now;
         let open = self.site.state.commands.open.values();
         let ids: Vec<_> = open.filter(is_over).map(|c| c.value.id.clone()).collect();
         for id in ids {

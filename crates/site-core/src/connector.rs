@@ -45,9 +45,7 @@ impl Turn<'_> {
             VehicleState::A => ConnectorStatus::Available,
             VehicleState::B if state.is_ending() => ConnectorStatus::Finishing,
             VehicleState::B if state.session.is_some() => self.status_of_waiting_session(i),
-            VehicleState::B if state.spent.is_some() && state.authorized.is_none() => {
-                ConnectorStatus::Finishing
-            }
+            VehicleState::B if state.spent.is_some() => ConnectorStatus::Finishing,
             VehicleState::B => ConnectorStatus::Preparing,
             VehicleState::C | VehicleState::D => ConnectorStatus::Charging,
             VehicleState::E | VehicleState::F | VehicleState::Fault => ConnectorStatus::Faulted,

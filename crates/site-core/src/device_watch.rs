@@ -117,7 +117,7 @@ impl Turn<'_> {
 
     fn lose_charger(&mut self, i: usize, fault: &DeviceFault) {
         let live = self.live_mut(i);
-        if let Some(answer) = live.last_answer.filter(|_| live.answering) {
+        if let Some(answer) = live.last_answer {
             live.unseen_since = Some(answer.wall);
         }
         live.answering = false;

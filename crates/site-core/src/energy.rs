@@ -106,7 +106,7 @@ impl Site {
     pub(crate) fn total_of(&self, i: usize) -> WattHours {
         let journaled = self.journaled(i).register.total;
         let live = self.connectors[i].live.meter.last;
-        live.map_or(journaled, |(total, _)| total.max(journaled))
+        live.map_or(journaled, |(total, _)| total)
     }
 }
 

@@ -43,9 +43,7 @@ fn quarter_of(wall: WallTime) -> i64 {
 impl Turn<'_> {
     /// Begins, advances and finishes the end of a session.
     pub(crate) fn settle_session_end(&mut self, i: usize) {
-        if self.state(i).session.is_none() {
-            self.live_mut(i).closing = None;
-        } else {
+        if self.state(i).session.is_some() {
             self.begin_closing(i);
             self.advance_closing(i);
             if self.closing_is_complete(i) {
@@ -127,7 +125,10 @@ impl Turn<'_> {
             return;
         };
         self.record_end(i, closing.reason, closing.reconstructed);
-        self.live_mut(i).fault_since = None;
+        // Whatever is plugged in now is not the vehicle of this session.
+        if closing.left && self.state(i).spent.is_some() {
+            self.authorize(i, None);
+        }
     }
 
     fn record_end(&mut self, i: usize, reason: StopReason, reconstructed: Option<Reconstruction>) {

@@ -184,7 +184,6 @@ impl Turn<'_> {
             *self.live_mut(i) = live;
             self.touch(i);
         }
-        self.site.published.clear();
         self.announce();
         self.close_commands_of_last_boot();
         self.end_sessions_of_removed_connectors();

@@ -157,9 +157,9 @@ impl ConnectorState {
         }
     }
 
-    /// `None` while nothing was authorised says that the vehicle left.
+    /// `None` without a session also says that a stopped vehicle has left.
     fn authorize(&mut self, fact: &Fact, id_tag: Option<&IdTag>) {
-        if id_tag.is_none() && self.authorized.is_none() && self.session.is_none() {
+        if id_tag.is_none() && self.session.is_none() {
             self.spent = None;
         }
         self.authorized = id_tag.map(|id_tag| stamped(fact, id_tag.clone()));

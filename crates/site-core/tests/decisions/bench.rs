@@ -110,6 +110,7 @@ pub(crate) struct Bench {
     pub(crate) now: u64,
     /// Wall time at monotonic 0 of this boot.
     wall_at_boot: i64,
+    pub(crate) wall_known: bool,
     pub(crate) journal: Vec<Fact>,
     /// The number of the session that the next event may begin.
     pub(crate) next_session: u32,
@@ -128,6 +129,7 @@ impl Bench {
             boot: 1,
             now: 0,
             wall_at_boot: WALL_AT_START,
+            wall_known: true,
             journal: Vec::new(),
             next_session: 1,
         };
@@ -171,7 +173,7 @@ impl Bench {
             boot: BootId(self.boot),
             monotonic: Monotonic(self.now),
             wall: self.wall(),
-            wall_known: true,
+            wall_known: self.wall_known,
         }
     }
 

@@ -233,3 +233,20 @@ fn the_oldest_of_257_fates_is_forgotten_but_not_the_limit_in_force() {
     );
     assert!(bench.replayed().agrees_with(&bench.site));
 }
+
+#[test]
+fn the_oldest_of_257_refusals_is_forgotten() {
+    let mut bench = Bench::charging(free());
+    let refused = |bench: &mut Bench, id: &str| {
+        let decision = bench.order(id, limit(1));
+        let reason = Outcome::Refused(RefusalReason::LimitBelowMinimum);
+        assert_eq!(decision.after_commit, vec![answer(id, reason)]);
+    };
+    for n in 0..=REMEMBERED_COMMANDS_MAX {
+        refused(&mut bench, &format!("c{n}"));
+    }
+    let again = bench.order("c1", limit(8_000));
+    assert_eq!(again.facts, vec![], "the second is remembered");
+    let again = bench.order("c0", limit(8_000));
+    assert_eq!(again.at_once, vec![write(8_000)]);
+}

@@ -94,3 +94,20 @@ fn a_device_that_nobody_configured_is_ignored() {
     assert_eq!(bench.at(2_000).read("stranger", state), nothing());
     assert_eq!(bench.lose("stranger"), nothing());
 }
+
+#[test]
+fn one_connector_of_two_is_enough_for_a_fault_and_not_for_out_of_operation() {
+    let mut second = free();
+    second.id = site_model::ConnectorId::new(2).unwrap();
+    second.device = crate::bench::device("charger-2");
+    second.energy.device = crate::bench::device("meter-2");
+    let mut bench = Bench::with_site(crate::bench::site_of(vec![free(), second]));
+    let overall = |bench: &Bench| bench.site.view(&cp()).unwrap().status;
+    let state = |state| vec![Value::VehicleState(state)];
+    bench.at(1_000).read("charger-2", state(VehicleState::A));
+    bench.charger(VehicleState::A, 16_000);
+    bench.order("c1", site_model::CommandKind::SetUnavailable);
+    assert_eq!(overall(&bench), ChargePointStatus::Available);
+    bench.at(2_000).read("charger-2", state(VehicleState::F));
+    assert_eq!(overall(&bench), ChargePointStatus::Faulted);
+}

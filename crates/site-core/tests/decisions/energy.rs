@@ -5,8 +5,8 @@ use site_model::{
 };
 
 use crate::bench::{
-    Bench, CHARGER, METER, ended, free, import, nothing, own_energy, publish, required, tied,
-    unattributed,
+    Bench, CHARGER, METER, authorized, ended, free, import, nothing, own_energy, publish, required,
+    session, tied, unattributed,
 };
 
 fn changes(decision: &site_core::Decision) -> Vec<Change> {
@@ -35,9 +35,9 @@ fn another_serial_number_is_another_meter_and_takes_its_own_past_with_it() {
     let mut bench = Bench::idle(free());
     let named = |serial: &str| vec![Value::Serial(serial.to_owned()), import(5_000)];
     bench.read(METER, named("A"));
-    let other = vec![Value::Serial("B".to_owned()), import(90_000)];
+    let other = vec![Value::Serial("B".to_owned()), import(9_000)];
     let decision = bench.at(2_000).read(METER, other);
-    assert_eq!(changes(&decision), vec![tied(90_000, 5_000)]);
+    assert_eq!(changes(&decision), vec![tied(9_000, 5_000)]);
 }
 
 #[test]
@@ -141,6 +141,10 @@ fn a_coarse_register_needs_two_counts_before_energy_counts_as_unattributed() {
 fn what_flowed_before_a_session_is_not_part_of_it() {
     let mut bench = Bench::idle(free());
     assert_eq!(bench.at(1_500).meter(5_002), nothing());
+    let mut within_one_count = Bench::idle(free());
+    within_one_count.at(1_500).meter(5_001);
+    let decision = within_one_count.at(2_000).charger(VehicleState::B, 16_000);
+    assert_eq!(changes(&decision)[0], authorized(Some("FREE")));
     let decision = bench.at(2_000).charger(VehicleState::B, 16_000);
     let flowed = changes(&decision)[0].clone();
     assert_eq!(flowed, unattributed(5_000, 5_002));
@@ -167,4 +171,19 @@ fn a_meter_of_its_own_tells_the_power_and_the_charger_only_without_it() {
     assert_eq!(bench.view().power, None);
     bench.at(6_000).read(CHARGER, vec![claimed]);
     assert_eq!(bench.view().power, Some(Watts(11_500)));
+}
+
+#[test]
+fn a_charger_that_comes_back_tells_its_register_before_a_session_begins() {
+    let mut bench = Bench::started(own_energy(EnergySource::LifetimeRegister));
+    let state = |state| vec![Value::VehicleState(state)];
+    let with_energy = |state, energy| vec![Value::VehicleState(state), import(energy)];
+    let read = |bench: &mut Bench, at, values| bench.at(at).read(CHARGER, values);
+    read(&mut bench, 1_000, with_energy(VehicleState::A, 7_000));
+    bench.at(2_000).lose(CHARGER);
+    read(&mut bench, 60_000, state(VehicleState::B));
+    assert_eq!(bench.site.open_sessions(), vec![]);
+    let decision = read(&mut bench, 61_000, with_energy(VehicleState::B, 7_090));
+    assert_eq!(changes(&decision)[0], unattributed(7_000, 7_090));
+    assert_eq!(bench.site.open_sessions(), vec![session(1)]);
 }

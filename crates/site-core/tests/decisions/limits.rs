@@ -168,3 +168,21 @@ fn a_refused_write_is_shown_until_a_limit_is_confirmed() {
     bench.at(11_000).charger(VehicleState::C, 10_000);
     assert_eq!(bench.view().fault, None);
 }
+
+#[test]
+fn taking_a_lowering_back_is_a_raise_even_before_the_device_followed() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", limit(10_000));
+    let decision = bench.at(10_100).order("c2", CommandKind::ClearLimit);
+    assert_eq!(decision.at_once, vec![]);
+    assert_eq!(decision.after_commit[0], write(16_000));
+}
+
+#[test]
+fn a_device_that_comes_back_is_written_to_without_waiting() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", limit(10_000));
+    bench.at(11_000).lose(CHARGER);
+    let decision = bench.at(12_000).charger(VehicleState::C, 16_000);
+    assert_eq!(decision.at_once, vec![write(10_000)]);
+}

@@ -290,3 +290,30 @@ fn a_known_clock_corrects_the_session_that_began_before_it() {
         "it was recorded with a known clock and stays"
     );
 }
+
+#[test]
+fn a_session_that_began_before_the_clock_was_known_gets_its_right_time() {
+    let mut bench = Bench::started(free());
+    bench.wall_known = false;
+    bench.at(1_000).meter(5_000);
+    bench.at(2_000).charger(VehicleState::B, 16_000);
+    bench.wall_known = true;
+    bench.at(3_000).tell(Event::ClockSet { offset_ms: 70_000 });
+    let started = bench.view().session.unwrap().started;
+    assert_eq!(started.wall.0, crate::bench::WALL_AT_START + 72_000);
+    assert!(started.wall_known);
+    bench.at(4_000).tell(Event::ClockSet { offset_ms: 5_000 });
+    assert_eq!(bench.view().session.unwrap().started, started, "once");
+    assert!(bench.replayed().agrees_with(&bench.site));
+}
+
+#[test]
+fn a_fault_is_timed_anew_after_its_charger_was_silent() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).charger(VehicleState::F, 16_000);
+    bench.at(20_000).lose(CHARGER);
+    bench.at(75_000).charger(VehicleState::F, 16_000);
+    bench.at(75_500).meter(5_100);
+    assert_eq!(bench.site.open_sessions(), vec![session(1)]);
+    assert_eq!(bench.site.next_deadline(), Some(Monotonic(135_000)));
+}

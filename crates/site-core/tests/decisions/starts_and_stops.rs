@@ -3,12 +3,12 @@
 use site_core::Event;
 use site_model::{
     Change, CommandKind, ConnectorStatus, LimitOwner, Monotonic, Outcome, RefusalReason,
-    StopReason, VehicleState,
+    StopReason, Value, VehicleState, Watts,
 };
 
 use crate::bench::{
-    Bench, METER, answer, authorized, begun, closed, ended, free, granted, nothing, operative,
-    publish, required, status, tag, write,
+    Bench, METER, answer, authorized, begun, closed, ended, free, granted, import, nothing,
+    operative, publish, required, status, tag, write,
 };
 
 fn start() -> CommandKind {
@@ -258,4 +258,66 @@ fn a_meter_that_is_lost_does_not_keep_a_vehicle_waiting() {
     bench.at(1_500).lose(METER);
     bench.at(2_000).charger(VehicleState::B, 16_000);
     assert_eq!(bench.site.open_sessions(), vec![crate::bench::session(1)]);
+}
+
+#[test]
+fn a_vehicle_that_replaces_a_stopped_one_before_its_last_meter_reading_is_served() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(11_000).charger(VehicleState::A, 0);
+    let decision = bench.at(11_500).charger(VehicleState::B, 0);
+    let expected = bench.expect(
+        vec![
+            ended(1, 5_000, StopReason::Remote),
+            authorized(None),
+            authorized(Some("FREE")),
+            begun(2, "FREE", 5_000),
+            granted(16_000, LimitOwner::Installation),
+            status(ConnectorStatus::Preparing),
+        ],
+        vec![],
+        vec![write(16_000), publish()],
+    );
+    let facts = |d: &site_core::Decision| d.facts.clone();
+    assert_eq!(facts(&decision)[..6], facts(&expected)[..]);
+}
+
+#[test]
+fn a_charger_that_stays_in_c_without_power_has_stopped() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(11_000).charger(VehicleState::C, 0);
+    let reads = |watts| vec![import(5_120), Value::Power(Watts(watts))];
+    bench.at(11_500).read(METER, reads(40));
+    assert_eq!(bench.site.open_sessions(), vec![crate::bench::session(1)]);
+    let decision = bench.at(12_500).read(METER, reads(0));
+    let ended = ended(1, 5_120, StopReason::Remote);
+    assert_eq!(decision.facts[0].change, ended);
+}
+
+#[test]
+fn a_start_is_not_applied_by_a_session_that_is_being_ended() {
+    let mut bench = Bench::idle(required());
+    bench.at(2_000).charger(VehicleState::B, 0);
+    bench.at(3_000).order("c1", start());
+    bench.at(3_500).order("c2", CommandKind::SetUnavailable);
+    let decision = bench.at(4_000).charger(VehicleState::C, 16_000);
+    let charging = vec![status(ConnectorStatus::Charging)];
+    assert_eq!(decision, bench.expect(charging, vec![], vec![publish()]));
+    bench.at(6_000).charger(VehicleState::B, 0);
+    let decision = bench.at(33_000).deadline();
+    assert_eq!(decision.facts[0].change, closed("c1", Outcome::Expired));
+}
+
+#[test]
+fn nothing_is_offered_to_a_paid_vehicle_while_its_session_could_not_be_stored() {
+    let mut bench = Bench::idle(required());
+    bench.at(2_000).order("c1", start());
+    bench.at(3_000).charger(VehicleState::A, 16_000);
+    let decision = bench.tell(Event::StorageFailed);
+    let held = vec![granted(0, LimitOwner::Authorization)];
+    assert_eq!(
+        decision,
+        bench.expect(held, vec![write(0)], vec![publish()])
+    );
 }
