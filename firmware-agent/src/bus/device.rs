@@ -135,6 +135,10 @@ pub(super) struct Device {
     last_order_at: Instant,
     keep_alive_due: Instant,
     outstanding: Vec<Outstanding>,
+    /// Since when an answer may still be under way although a probe was answered.
+    doubted_since: Option<Instant>,
+    /// A request was not answered: a probe comes before anything else.
+    probe_first: bool,
     quiet: Duration,
 }
 
@@ -157,6 +161,8 @@ impl Device {
             last_order_at: now,
             keep_alive_due: now,
             outstanding: vec![],
+            doubted_since: None,
+            probe_first: false,
             config,
         }
     }
@@ -187,6 +193,7 @@ impl Device {
     pub(super) fn reopened(&mut self, now: Instant) {
         self.forget();
         self.outstanding.clear();
+        self.probe_first = false;
         self.health = Health::Watched { failures: 0 };
         self.ready_at = now;
         self.due = now;
@@ -202,7 +209,7 @@ impl Device {
     pub(super) fn prepare(&mut self, wanted: Option<Milliamps>, now: Instant) -> Vec<BusEvent> {
         let mut events = wanted.map_or_else(Vec::new, |limit| self.order(limit, now));
         self.renew_limit(now);
-        let polling = matches!(self.health, Health::Watched { .. }) && self.nothing_outstanding();
+        let polling = matches!(self.health, Health::Watched { .. }) && !self.probe_first;
         if polling && self.cycle.is_none() && self.due <= now {
             events.extend(self.begin_cycle(now));
         }
@@ -211,14 +218,22 @@ impl Device {
 
     /// What the device waits for; `rest_until`: no quarantined device may be asked before.
     pub(super) fn candidates(&self, rest_until: Option<Instant>) -> Vec<Candidate> {
-        let at = |at: Instant, job, due| Candidate { at: at.max(self.ready_at), job, due };
+        let at = |at: Instant, job, due| Candidate {
+            at: at.max(self.ready_at),
+            job,
+            due,
+        };
         if let Health::Quarantined { until, .. } = self.health {
             let until = rest_until.map_or(until, |rest| until.max(rest));
             return vec![at(until, Job::Probe, until)];
         }
-        if !self.nothing_outstanding() {
+        if self.probe_first {
             // Something may be waiting to be written: do not wait for the next poll.
-            let due = if self.write.is_some() { self.ready_at } else { self.due };
+            let due = if self.write.is_some() {
+                self.ready_at
+            } else {
+                self.due
+            };
             return vec![at(due, Job::Probe, due)];
         }
         let mut candidates = Vec::new();
@@ -236,7 +251,10 @@ impl Device {
                 candidates.push(at(due, Job::KeepAlive, due));
             }
         }
-        let read_from = self.cycle.as_ref().map_or(self.due, |cycle| self.readable_from(cycle));
+        let read_from = self
+            .cycle
+            .as_ref()
+            .map_or(self.due, |cycle| self.readable_from(cycle));
         candidates.push(at(read_from, Job::Read, self.due));
         candidates
     }
@@ -259,11 +277,12 @@ impl Device {
 
     /// A frame of this device came that nobody waited for. Tells whether it was a late answer.
     pub(super) fn heard_stray(&mut self, now: Instant) -> bool {
-        let Some(oldest) = self.outstanding.first() else {
+        let oldest = self.outstanding.first().map(|missing| missing.since);
+        let Some(since) = oldest.or(self.doubted_since) else {
             return false;
         };
         // The device is slower than its profile says: wait longer next time.
-        self.quiet = self.quiet.max((now - oldest.since) * 2).min(QUIET_MAX);
+        self.quiet = self.quiet.max((now - since) * 2).min(QUIET_MAX);
         true
     }
 
@@ -272,9 +291,10 @@ impl Device {
         let cost = report.ended - report.started;
         match &report.result {
             Ok(answer) => {
-                let doubtful = self.is_mistakable(request);
+                let oldest = self.outstanding.first().map(|missing| missing.since);
+                self.doubted_since = oldest.filter(|_| self.is_mistakable(request));
                 self.answered(report.ended);
-                if doubtful {
+                if self.doubted_since.is_some() {
                     self.ready_at = report.ended + self.quiet.max(QUIET_AFTER_DOUBT);
                 }
                 match job {
@@ -286,12 +306,8 @@ impl Device {
             }
             Err(failure) => {
                 self.missed(request, failure, report);
-                let fault = fault::no_answer(
-                    failure,
-                    self.config.unit,
-                    request,
-                    self.answer_timeout(),
-                );
+                let fault =
+                    fault::no_answer(failure, self.config.unit, request, self.answer_timeout());
                 self.unanswered(job, failure, fault, report.ended, cost)
             }
         }
@@ -300,6 +316,7 @@ impl Device {
     /// Any answer: the device is there and wants its gap.
     fn answered(&mut self, ended: Instant) {
         self.heard = true;
+        self.probe_first = false;
         self.outstanding.clear();
         self.ready_at = ended + self.gap();
         if let KeepAlive::AnyRequest { interval_ms } = self.config.profile.keep_alive {
@@ -316,6 +333,7 @@ impl Device {
             Failure::Foreign { .. } | Failure::Silence => self.quiet,
         };
         self.ready_at = report.ended + if self.serial { quiet } else { self.gap() };
+        self.probe_first |= *failure != Failure::Garbled;
         if self.serial && *failure != Failure::Garbled {
             if self.outstanding.len() == OUTSTANDING_MAX {
                 self.outstanding.remove(0);
@@ -344,17 +362,19 @@ impl Device {
             return settled; // the line's fault, not the device's
         }
         match job {
+            // Whether the device is there at all is for the probe to tell.
             Job::Write => {
-                if let Some(refusal) = self.write_unanswered(failure, &fault, now, cost) {
-                    settled.events.push(refusal);
-                }
+                settled
+                    .events
+                    .extend(self.write_unanswered(failure, &fault, now, cost));
+                return settled;
             }
-            Job::Read => {
-                if *failure == Failure::Garbled && self.retry_read() {
-                    return settled;
-                }
+            Job::KeepAlive => {
+                self.keep_alive_unanswered(now);
+                return settled;
             }
-            Job::KeepAlive | Job::Probe => {}
+            Job::Read if *failure == Failure::Garbled && self.retry_read() => return settled,
+            Job::Read | Job::Probe => {}
         }
         settled.events.extend(self.fail(&fault, now, cost));
         settled
@@ -366,7 +386,9 @@ impl Device {
         self.due = now + self.interval();
         let pause = match self.health {
             Health::Watched { failures } if failures + 1 < FAILURES_MAX => {
-                self.health = Health::Watched { failures: failures + 1 };
+                self.health = Health::Watched {
+                    failures: failures + 1,
+                };
                 return None;
             }
             Health::Watched { .. } => PAUSE_MIN,
@@ -400,13 +422,13 @@ impl Device {
         }
     }
 
-    /// Whether polling may begin: on a serial line, after a missing answer, only once a probe of
-    /// another shape has shown that no late answer is under way.
-    fn nothing_outstanding(&self) -> bool {
-        self.outstanding.is_empty()
-    }
-
-    fn probe_answered(&mut self, request: &Request, answer: &Answer, now: Instant, cost: Duration) -> Settled {
+    fn probe_answered(
+        &mut self,
+        request: &Request,
+        answer: &Answer,
+        now: Instant,
+        cost: Duration,
+    ) -> Settled {
         if let Answer::Exception(code) = answer
             && code.is_silence_behind_gateway()
         {
@@ -420,7 +442,9 @@ impl Device {
         }
         if let Health::Quarantined { .. } = self.health {
             // On probation: the next failed poll quarantines it again.
-            self.health = Health::Watched { failures: FAILURES_MAX - 1 };
+            self.health = Health::Watched {
+                failures: FAILURES_MAX - 1,
+            };
             self.due = now;
         }
         Settled::default()
@@ -440,16 +464,21 @@ impl Device {
         requests.extend(self.every_read().iter().map(PlannedRead::request));
         requests.sort_by_key(Request::answer_len);
         let clear = requests.iter().find(|request| !self.is_mistakable(request));
-        clear.or(requests.first()).cloned().unwrap_or(Request::Read {
-            table: hw_profiles::Table::Holding,
-            address: 0,
-            count: 1,
-        })
+        clear
+            .or(requests.first())
+            .cloned()
+            .unwrap_or(Request::Read {
+                table: hw_profiles::Table::Holding,
+                address: 0,
+                count: 1,
+            })
     }
 
     /// Whether an answer that is still outstanding would pass for the answer to this request.
     fn is_mistakable(&self, request: &Request) -> bool {
-        self.outstanding.iter().any(|missing| missing.shape == shape(request))
+        self.outstanding
+            .iter()
+            .any(|missing| missing.shape == shape(request))
     }
 
     fn interval(&self) -> Duration {

@@ -96,7 +96,11 @@ pub(super) struct DeviceCounters {
 }
 
 impl Counters {
-    pub(super) fn new(name: &str, devices: impl Iterator<Item = (DeviceId, u8)>, now: Instant) -> Self {
+    pub(super) fn new(
+        name: &str,
+        devices: impl Iterator<Item = (DeviceId, u8)>,
+        now: Instant,
+    ) -> Self {
         let devices: Vec<DeviceDiagnostics> = devices
             .map(|(device, unit)| DeviceDiagnostics {
                 device,

@@ -9,7 +9,12 @@ use crate::codec::{ExceptionCode, Request};
 use crate::encode::Unwritable;
 
 /// Why there was no answer.
-pub(super) fn no_answer(failure: &Failure, unit: u8, request: &Request, timeout: Duration) -> DeviceFault {
+pub(super) fn no_answer(
+    failure: &Failure,
+    unit: u8,
+    request: &Request,
+    timeout: Duration,
+) -> DeviceFault {
     let (what, remedy) = match failure {
         Failure::Silence => (
             format!("did not answer the {request} within {} ms", timeout.as_millis()),
@@ -47,7 +52,9 @@ pub(super) fn no_answer(failure: &Failure, unit: u8, request: &Request, timeout:
 /// The device answered with an exception.
 pub(super) fn refused(code: ExceptionCode, unit: u8, request: &Request) -> DeviceFault {
     let remedy = match code.0 {
-        1 | 2 => "Check that the profile fits the model and its firmware, and that remote control is enabled in the device.",
+        1 | 2 => {
+            "Check that the profile fits the model and its firmware, and that remote control is enabled in the device."
+        }
         3 => "Check the limits set in the device itself: it does not accept this value.",
         5 | 6 => "The device stays busy; restart it if this lasts.",
         10 | 11 => "Check the device behind the gateway: the gateway gets no answer from it.",
@@ -62,7 +69,9 @@ pub(super) fn refused(code: ExceptionCode, unit: u8, request: &Request) -> Devic
 /// The limit cannot be told to the device.
 pub(super) fn unwritable(error: Unwritable) -> DeviceFault {
     let remedy = match error {
-        Unwritable::CannotPause => "Set a limit of at least the least current, or switch the charger off.",
+        Unwritable::CannotPause => {
+            "Set a limit of at least the least current, or switch the charger off."
+        }
         Unwritable::DoesNotFit => "Correct the profile's [limit].",
     };
     DeviceFault {
@@ -83,7 +92,8 @@ pub(super) fn no_limit_control(profile: &str) -> DeviceFault {
 pub(super) fn link_lost(link: &str, error: &str) -> DeviceFault {
     DeviceFault {
         message: format!("The connection over {link} broke: {error}."),
-        remedy: "Check cable, adapter and power of the device; it is opened again by itself.".to_owned(),
+        remedy: "Check cable, adapter and power of the device; it is opened again by itself."
+            .to_owned(),
     }
 }
 

@@ -158,7 +158,10 @@ fn spawn_over<O: Opener>(
     config: BusConfig,
     events: mpsc::Sender<BusEvent>,
 ) -> Bus {
-    let devices = config.devices.iter().map(|device| (device.id.clone(), device.unit));
+    let devices = config
+        .devices
+        .iter()
+        .map(|device| (device.id.clone(), device.unit));
     let counters = Counters::new(&config.name, devices, Instant::now());
     let shared = Arc::new(Shared {
         wanted: Mutex::default(),

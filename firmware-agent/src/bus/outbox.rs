@@ -82,12 +82,21 @@ mod tests {
     }
 
     fn read(name: &str, values: Vec<Value>) -> BusEvent {
-        BusEvent::Read(Reading { device: device(name), values })
+        BusEvent::Read(Reading {
+            device: device(name),
+            values,
+        })
     }
 
     fn lost(name: &str) -> BusEvent {
-        let fault = DeviceFault { message: "m".to_owned(), remedy: "r".to_owned() };
-        BusEvent::Lost { device: device(name), fault }
+        let fault = DeviceFault {
+            message: "m".to_owned(),
+            remedy: "r".to_owned(),
+        };
+        BusEvent::Lost {
+            device: device(name),
+            fault,
+        }
     }
 
     fn drained(mut outbox: Outbox) -> Vec<BusEvent> {
@@ -126,7 +135,10 @@ mod tests {
     #[test]
     fn the_newest_confirmation_stands_beside_readings_and_losses() {
         let mut outbox = Outbox::default();
-        let written = |limit| BusEvent::LimitWritten { device: device("a"), limit: Milliamps(limit) };
+        let written = |limit| BusEvent::LimitWritten {
+            device: device("a"),
+            limit: Milliamps(limit),
+        };
         outbox.push(written(6_000));
         outbox.push(lost("a"));
         outbox.push(written(10_000));

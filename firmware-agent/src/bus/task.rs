@@ -45,7 +45,10 @@ pub(super) struct BusTask<O: Opener> {
 enum Next {
     Run(usize, Job),
     /// `due`: something is due and waits only for a gap.
-    Wait { until: Option<Instant>, due: bool },
+    Wait {
+        until: Option<Instant>,
+        due: bool,
+    },
 }
 
 impl<O: Opener> BusTask<O> {
@@ -115,7 +118,7 @@ impl<O: Opener> BusTask<O> {
                 Err(TrySendError::Closed(_)) => return false,
             }
         }
-        true
+        !self.events.is_closed()
     }
 
     /// Waits for the time, a wish, or room in the queue.
@@ -167,8 +170,11 @@ impl<O: Opener> BusTask<O> {
         self.reopen_pause = (self.reopen_pause * 2).clamp(REOPEN_MIN, REOPEN_MAX);
         let now = Instant::now();
         self.reopen_at = now + self.reopen_pause;
-        let events: Vec<BusEvent> =
-            self.devices.iter_mut().filter_map(|device| device.link_lost(&fault)).collect();
+        let events: Vec<BusEvent> = self
+            .devices
+            .iter_mut()
+            .filter_map(|device| device.link_lost(&fault))
+            .collect();
         if !events.is_empty() {
             tracing::warn!("{} {}", fault.message, fault.remedy);
         }
@@ -211,7 +217,9 @@ impl<O: Opener> BusTask<O> {
                 }
             }
         }
-        best.map_or(Next::Wait { until, due }, |((_, _, index), job)| Next::Run(index, job))
+        best.map_or(Next::Wait { until, due }, |((_, _, index), job)| {
+            Next::Run(index, job)
+        })
     }
 
     async fn exchange(&mut self, index: usize, job: Job) {
@@ -219,7 +227,9 @@ impl<O: Opener> BusTask<O> {
         let (Some(request), Some(wire)) = (device.request(job), self.wire.as_mut()) else {
             return;
         };
-        let report = wire.exchange(device.config.unit, &request, device.answer_timeout()).await;
+        let report = wire
+            .exchange(device.config.unit, &request, device.answer_timeout())
+            .await;
         let late = self.sort_strays(index, &report);
         let settled = self.devices[index].settle(job, &request, &report);
         self.count(index, &request, &report, &settled, late);
@@ -265,7 +275,10 @@ impl<O: Opener> BusTask<O> {
         let now = report.ended;
         let mut sorted = Vec::new();
         for stray in &report.strays {
-            let sender = self.devices.iter().position(|device| device.config.unit == stray.unit);
+            let sender = self
+                .devices
+                .iter()
+                .position(|device| device.config.unit == stray.unit);
             let late = sender.is_some_and(|sender| {
                 self.framing == Framing::Tcp || self.devices[sender].heard_stray(now)
             });
@@ -297,12 +310,17 @@ impl<O: Opener> BusTask<O> {
             counters.shown.line_ns += nanos(self.framing.line_time(request));
         }
         if let Some(first) = report.first_byte {
-            counters.shown.answer_wait_ns += nanos((first - report.started).saturating_sub(on_wire));
+            counters.shown.answer_wait_ns +=
+                nanos((first - report.started).saturating_sub(on_wire));
         }
         counters.shown.gap_ns += nanos(self.forced_gap(index, report.started));
         for (device, late) in strays {
             let shown = &mut counters.shown.devices[device];
-            if late { shown.late_frames += 1 } else { shown.foreign_frames += 1 }
+            if late {
+                shown.late_frames += 1
+            } else {
+                shown.foreign_frames += 1
+            }
         }
         let shown = &mut counters.shown.devices[index];
         match &report.result {
@@ -324,7 +342,12 @@ impl<O: Opener> BusTask<O> {
             device.last_answer = Some(report.ended);
         }
         if let Some(fault) = &settled.fault {
-            counters.note_error(index, fault, (&report.request, &report.response), report.ended);
+            counters.note_error(
+                index,
+                fault,
+                (&report.request, &report.response),
+                report.ended,
+            );
         }
     }
 
@@ -332,7 +355,9 @@ impl<O: Opener> BusTask<O> {
     fn forced_gap(&self, index: usize, started: Instant) -> Duration {
         match self.last {
             Some((last, ended)) if last == index => {
-                let gap = self.devices[index].gap().saturating_sub(self.framing.silence());
+                let gap = self.devices[index]
+                    .gap()
+                    .saturating_sub(self.framing.silence());
                 gap.min(started.saturating_duration_since(ended))
             }
             Some(_) | None => Duration::ZERO,

@@ -141,7 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             first_byte: None,
             ended: Instant::now(),
         };
-        let result = self.send_and_hear(unit, request, answer_timeout, &mut report).await;
+        let result = self
+            .send_and_hear(unit, request, answer_timeout, &mut report)
+            .await;
         report.result = result.unwrap_or_else(|error| Err(Failure::Link(error.to_string())));
         self.busy_until = report.ended + self.framing.silence();
         report
@@ -175,7 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 self.hear_rtu(unit, request, deadline, report).await
             }
             Framing::Tcp => {
-                self.hear_tcp(unit, request, answer_from + answer_timeout, report).await
+                self.hear_tcp(unit, request, answer_from + answer_timeout, report)
+                    .await
             }
         }
     }
@@ -200,7 +203,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let mut strays = Vec::new();
         match self.framing {
             Framing::Rtu(_) => {
-                strays.extend(rtu::strays(heard).0.iter().map(|stray| Stray { unit: stray.unit }));
+                strays.extend(
+                    rtu::strays(heard)
+                        .0
+                        .iter()
+                        .map(|stray| Stray { unit: stray.unit }),
+                );
             }
             Framing::Tcp => {
                 let mut rest = heard;
@@ -225,8 +233,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             // An echo and the answer to function 6 are the same bytes: only where reads have shown
             // that the adapter echoes, the first copy of a write is not the answer.
             let echo_end = end_of_echo(report);
-            let from = if request.is_write() && !self.echoes { 0 } else { echo_end };
-            if let Some((start, answer)) = rtu::find_answer(&report.response[from..], unit, request) {
+            let from = if request.is_write() && !self.echoes {
+                0
+            } else {
+                echo_end
+            };
+            if let Some((start, answer)) = rtu::find_answer(&report.response[from..], unit, request)
+            {
                 if !request.is_write() {
                     self.echoes = echo_end > 0;
                 }
@@ -270,7 +283,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let mut read = 0;
         let mut failure = Failure::Silence;
         loop {
-            while let Some(frame) = tcp::first_frame(&report.response[read..]).map_err(io::Error::other)? {
+            while let Some(frame) =
+                tcp::first_frame(&report.response[read..]).map_err(io::Error::other)?
+            {
                 read += frame.len;
                 if frame.transaction == self.transaction && frame.unit == unit {
                     if let Ok(answer) = request.decode_answer(frame.pdu) {
@@ -282,7 +297,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             match self.hear(deadline, report).await? {
                 Heard::Bytes if report.response.len() <= HEARD_MAX => {}
-                Heard::Bytes => return Err(io::Error::other("the device sends without being asked")),
+                Heard::Bytes => {
+                    return Err(io::Error::other("the device sends without being asked"));
+                }
                 Heard::DeadlinePassed => return Ok(Err(failure)),
             }
         }
@@ -331,10 +348,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 /// Where the first copy of the request ends in what was heard; 0 if there is none.
 fn end_of_echo(report: &Report) -> usize {
     let request = &report.request;
-    let start = report.response.windows(request.len()).position(|heard| heard == request);
+    let start = report
+        .response
+        .windows(request.len())
+        .position(|heard| heard == request);
     start.map_or(0, |start| start + request.len())
 }
 
 fn closed() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the other end closed the line")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the other end closed the line",
+    )
 }

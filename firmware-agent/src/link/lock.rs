@@ -25,17 +25,26 @@ impl LineLock {
     /// # Errors
     /// Who holds it, in words.
     pub(crate) fn take(device: &Path) -> Result<Self, String> {
-        let name = device.strip_prefix("/dev").unwrap_or(device).to_string_lossy().replace('/', "_");
+        let name = device
+            .strip_prefix("/dev")
+            .unwrap_or(device)
+            .to_string_lossy()
+            .replace('/', "_");
         let name = format!("LCK..{name}");
         let mut file = open(&Path::new(LOCK_DIR).join(&name))
             .or_else(|_| open(&std::env::temp_dir().join(&name)))
-            .map_err(|error| format!("an unknown program (no lock file can be written: {error})"))?;
+            .map_err(|error| {
+                format!("an unknown program (no lock file can be written: {error})")
+            })?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(holder(&mut file));
         }
         // A lock without the holder's name is still a lock.
         let _unnamed = sign(&mut file);
-        Ok(Self { device: device.to_owned(), _file: file })
+        Ok(Self {
+            device: device.to_owned(),
+            _file: file,
+        })
     }
 
     pub(crate) fn is_for(&self, device: &Path) -> bool {
@@ -44,12 +53,21 @@ impl LineLock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 fn sign(file: &mut File) -> io::Result<()> {
     let program = std::env::args_os().next().unwrap_or_default();
-    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let program = Path::new(&program)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
     writeln!(file, "{:>10}\n{program}", std::process::id())
@@ -60,7 +78,9 @@ fn holder(file: &mut File) -> String {
     let read = file.read_to_string(&mut text);
     let mut lines = text.lines().map(str::trim);
     match (read, lines.next(), lines.next()) {
-        (Ok(_), Some(pid), Some(program)) if !pid.is_empty() => format!("{program} (process {pid})"),
+        (Ok(_), Some(pid), Some(program)) if !pid.is_empty() => {
+            format!("{program} (process {pid})")
+        }
         (Ok(_), Some(pid), None) if !pid.is_empty() => format!("process {pid}"),
         (Ok(_) | Err(_), _, _) => "another program".to_owned(),
     }

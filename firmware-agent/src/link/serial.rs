@@ -21,7 +21,11 @@ pub(crate) struct SerialOpener {
 
 impl SerialOpener {
     pub(crate) fn new(path: PathBuf, line: SerialLine) -> Self {
-        Self { path, line, lock: None }
+        Self {
+            path,
+            line,
+            lock: None,
+        }
     }
 }
 
@@ -34,9 +38,14 @@ impl Opener for SerialOpener {
     }
 }
 
-fn open(path: &Path, line: SerialLine, lock: &mut Option<LineLock>) -> Result<SerialStream, DeviceFault> {
+fn open(
+    path: &Path,
+    line: SerialLine,
+    lock: &mut Option<LineLock>,
+) -> Result<SerialStream, DeviceFault> {
     let shown = path.display();
-    let device = std::fs::canonicalize(path).map_err(|error| unopenable(path, error.kind(), &error.to_string()))?;
+    let device = std::fs::canonicalize(path)
+        .map_err(|error| unopenable(path, error.kind(), &error.to_string()))?;
     if lock.as_ref().is_none_or(|lock| !lock.is_for(&device)) {
         *lock = None;
         *lock = Some(LineLock::take(&device).map_err(|holder| DeviceFault {
@@ -49,7 +58,11 @@ fn open(path: &Path, line: SerialLine, lock: &mut Option<LineLock>) -> Result<Se
         Parity::Even => tokio_serial::Parity::Even,
         Parity::Odd => tokio_serial::Parity::Odd,
     };
-    let stop_bits = if line.stop_bits == 2 { StopBits::Two } else { StopBits::One };
+    let stop_bits = if line.stop_bits == 2 {
+        StopBits::Two
+    } else {
+        StopBits::One
+    };
     let builder = tokio_serial::new(device.to_string_lossy(), line.baud)
         .data_bits(DataBits::Eight)
         .parity(parity)
@@ -63,7 +76,8 @@ fn open(path: &Path, line: SerialLine, lock: &mut Option<LineLock>) -> Result<Se
         },
         ErrorKind::InvalidInput | ErrorKind::Unknown => DeviceFault {
             message: format!("{shown} cannot be set to {} Bd: {error}.", line.baud),
-            remedy: "Check that it is a serial port and that it knows these line settings.".to_owned(),
+            remedy: "Check that it is a serial port and that it knows these line settings."
+                .to_owned(),
         },
     })
 }
@@ -81,9 +95,15 @@ fn unopenable(path: &Path, kind: io::ErrorKind, error: &str) -> DeviceFault {
             "Add the user to the group `dialout` and log in again.",
         )
     } else {
-        (format!("{shown} cannot be opened: {error}."), "Check the adapter.")
+        (
+            format!("{shown} cannot be opened: {error}."),
+            "Check the adapter.",
+        )
     };
-    DeviceFault { message, remedy: remedy.to_owned() }
+    DeviceFault {
+        message,
+        remedy: remedy.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +112,11 @@ mod tests {
 
     #[test]
     fn a_missing_adapter_is_told_as_such() {
-        let line = SerialLine { baud: 9_600, parity: Parity::None, stop_bits: 1 };
+        let line = SerialLine {
+            baud: 9_600,
+            parity: Parity::None,
+            stop_bits: 1,
+        };
         let fault = open(Path::new("/dev/no-such-adapter"), line, &mut None).unwrap_err();
         assert_eq!(
             fault.message,

@@ -61,7 +61,9 @@ impl Opener for TcpOpener {
             })?
             .map_err(|error| self.refusal(&error))?;
         // A request is one small packet and must not wait for more to come.
-        stream.set_nodelay(true).map_err(|error| self.refusal(&error))?;
+        stream
+            .set_nodelay(true)
+            .map_err(|error| self.refusal(&error))?;
         Ok(stream)
     }
 }
@@ -75,8 +77,14 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let fault = TcpOpener::new("127.0.0.1".to_owned(), port).open().await.unwrap_err();
-        assert_eq!(fault.message, format!("127.0.0.1:{port} refuses the connection."));
+        let fault = TcpOpener::new("127.0.0.1".to_owned(), port)
+            .open()
+            .await
+            .unwrap_err();
+        assert_eq!(
+            fault.message,
+            format!("127.0.0.1:{port} refuses the connection.")
+        );
         assert!(fault.remedy.starts_with("Enable Modbus TCP"), "{fault:?}");
     }
 }

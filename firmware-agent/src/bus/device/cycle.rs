@@ -74,7 +74,9 @@ impl Device {
         let interval = Duration::from_millis(self.config.profile.link.read_interval_ms);
         let last = cycle.next().and_then(|read| {
             let reads = read.registers.iter();
-            reads.filter_map(|index| self.registers[*index].last_read).max()
+            reads
+                .filter_map(|index| self.registers[*index].last_read)
+                .max()
         });
         last.map_or(cycle.began, |last| last + interval)
     }
@@ -107,7 +109,9 @@ impl Device {
                     cycle.reads.push_front(read);
                     self.ready_at = now + BUSY_RETRY;
                 } else if code.is_busy() || code.is_silence_behind_gateway() {
-                    settled.events.extend(self.fail(&fault, now, Duration::ZERO));
+                    settled
+                        .events
+                        .extend(self.fail(&fault, now, Duration::ZERO));
                     return settled;
                 } else {
                     self.refuse(&read, now);
@@ -134,7 +138,13 @@ impl Device {
         let registers = &self.config.profile.registers;
         let wishes: Vec<Wish> = registers
             .iter()
-            .map(|register| if register.when.is_empty() { Wish::Due } else { Wish::Barrier })
+            .map(|register| {
+                if register.when.is_empty() {
+                    Wish::Due
+                } else {
+                    Wish::Barrier
+                }
+            })
             .collect();
         poll_plan::plan(&self.config.profile, &wishes)
     }
@@ -176,8 +186,13 @@ impl Device {
         }
         let decoded = reading(self, &cycle.fresh);
         if !cycle.fresh.contains(&true) {
-            let fault = settled.fault.clone().unwrap_or_else(|| fault::nothing_to_read(&self.config.profile.id));
-            settled.events.extend(self.fail(&fault, now, Duration::ZERO));
+            let fault = settled
+                .fault
+                .clone()
+                .unwrap_or_else(|| fault::nothing_to_read(&self.config.profile.id));
+            settled
+                .events
+                .extend(self.fail(&fault, now, Duration::ZERO));
             return;
         }
         if let Some(raw) = decoded.uncovered_state {
@@ -206,7 +221,10 @@ impl Device {
                 let refused = state.not_before.is_some_and(|then| now < then);
                 let due = match (register.poll, state.last_read) {
                     (PollClass::Fast, _) | (_, None) => true,
-                    (PollClass::Slow, Some(then)) => now >= then + SLOW_INTERVAL,
+                    // In the cycle that comes nearest.
+                    (PollClass::Slow, Some(then)) => {
+                        now + self.interval() / 2 >= then + SLOW_INTERVAL
+                    }
                     (PollClass::Once, Some(_)) => false,
                 };
                 match (exists && !refused, due && !fresh[index]) {
@@ -222,4 +240,7 @@ impl Device {
     }
 }
 
-const _: () = assert!(FAILURES_MAX > 1, "a device on probation must have one failure left");
+const _: () = assert!(
+    FAILURES_MAX > 1,
+    "a device on probation must have one failure left"
+);

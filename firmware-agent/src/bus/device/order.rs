@@ -32,7 +32,13 @@ pub(super) struct WriteOp {
 
 impl WriteOp {
     fn new(order: LimitOrder, asked: bool) -> Self {
-        Self { order, next: 0, asked, busy: 0, silent: 0 }
+        Self {
+            order,
+            next: 0,
+            asked,
+            busy: 0,
+            silent: 0,
+        }
     }
 
     /// Whether its first write was echoed; the rest does not wait for the write interval.
@@ -69,7 +75,11 @@ impl Device {
             Some(op) if op.order == order => (op.busy, op.silent),
             Some(_) | None => (0, 0),
         };
-        self.write = Some(WriteOp { busy, silent, ..WriteOp::new(order, true) });
+        self.write = Some(WriteOp {
+            busy,
+            silent,
+            ..WriteOp::new(order, true)
+        });
         vec![]
     }
 
@@ -91,7 +101,9 @@ impl Device {
     pub(super) fn keep_alive_at(&self) -> Option<Instant> {
         match self.config.profile.keep_alive {
             KeepAlive::None => None,
-            KeepAlive::AnyRequest { .. } | KeepAlive::WriteRegister { .. } => Some(self.keep_alive_due),
+            KeepAlive::AnyRequest { .. } | KeepAlive::WriteRegister { .. } => {
+                Some(self.keep_alive_due)
+            }
             KeepAlive::RewriteLimit { .. } => None,
         }
     }
@@ -99,9 +111,10 @@ impl Device {
     /// When [`Device::renew_limit`] has something to do.
     pub(super) fn renewal_at(&self) -> Option<Instant> {
         match self.config.profile.keep_alive {
-            KeepAlive::RewriteLimit { interval_ms } if self.write.is_none() => {
-                self.last_order.as_ref().map(|_| self.last_order_at + half(interval_ms))
-            }
+            KeepAlive::RewriteLimit { interval_ms } if self.write.is_none() => self
+                .last_order
+                .as_ref()
+                .map(|_| self.last_order_at + half(interval_ms)),
             KeepAlive::RewriteLimit { .. }
             | KeepAlive::None
             | KeepAlive::AnyRequest { .. }
@@ -109,7 +122,12 @@ impl Device {
         }
     }
 
-    pub(super) fn keep_alive_answered(&mut self, request: &Request, answer: &Answer, now: Instant) -> Settled {
+    pub(super) fn keep_alive_answered(
+        &mut self,
+        request: &Request,
+        answer: &Answer,
+        now: Instant,
+    ) -> Settled {
         if let KeepAlive::WriteRegister { interval_ms, .. } = self.config.profile.keep_alive {
             self.keep_alive_due = now + half(interval_ms);
         }
@@ -117,10 +135,30 @@ impl Device {
             Answer::Registers(_) | Answer::Written => None,
             Answer::Exception(code) => Some(fault::refused(*code, self.config.unit, request)),
         };
-        Settled { fault, ..Settled::default() }
+        Settled {
+            fault,
+            ..Settled::default()
+        }
     }
 
-    pub(super) fn write_answered(&mut self, request: &Request, answer: &Answer, now: Instant) -> Settled {
+    /// Tried again when a quarter of the interval has passed: in time, and no burden if the device
+    /// ignores it.
+    pub(super) fn keep_alive_unanswered(&mut self, now: Instant) {
+        match self.config.profile.keep_alive {
+            KeepAlive::AnyRequest { interval_ms }
+            | KeepAlive::WriteRegister { interval_ms, .. } => {
+                self.keep_alive_due = now + half(interval_ms) / 2;
+            }
+            KeepAlive::None | KeepAlive::RewriteLimit { .. } => {}
+        }
+    }
+
+    pub(super) fn write_answered(
+        &mut self,
+        request: &Request,
+        answer: &Answer,
+        now: Instant,
+    ) -> Settled {
         let mut settled = Settled::default();
         let Some(mut op) = self.write.take() else {
             return settled;
@@ -200,15 +238,25 @@ impl Device {
         let everything = vec![true; self.registers.len()];
         let decoded = decode::decode(&self.config.profile, &self.image, &everything);
         decoded.values.into_iter().find_map(|value| {
-            if let Value::CurrentLimit(limit) = value { Some(limit) } else { None }
+            if let Value::CurrentLimit(limit) = value {
+                Some(limit)
+            } else {
+                None
+            }
         })
     }
 
     fn written(&self, limit: Milliamps) -> BusEvent {
-        BusEvent::LimitWritten { device: self.config.id.clone(), limit }
+        BusEvent::LimitWritten {
+            device: self.config.id.clone(),
+            limit,
+        }
     }
 
     fn refusal(&self, fault: DeviceFault) -> BusEvent {
-        BusEvent::WriteRefused { device: self.config.id.clone(), fault }
+        BusEvent::WriteRefused {
+            device: self.config.id.clone(),
+            fault,
+        }
     }
 }

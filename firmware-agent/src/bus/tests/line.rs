@@ -34,7 +34,10 @@ impl Opener for FakeOpener {
             return Err(fault);
         }
         let (near, far) = duplex(4_096);
-        self.ends.send(far).await.expect("the far end listens as long as the test runs");
+        self.ends
+            .send(far)
+            .await
+            .expect("the far end listens as long as the test runs");
         Ok(near)
     }
 }
@@ -80,10 +83,16 @@ pub(super) fn rig(
     let log = Log::default();
     let closed = Arc::new(Mutex::new(None));
     let hang_up = Arc::new(tokio::sync::Notify::new());
-    let opener = FakeOpener { ends, closed: Arc::clone(&closed) };
+    let opener = FakeOpener {
+        ends,
+        closed: Arc::clone(&closed),
+    };
     let config = BusConfig {
         name: "test".to_owned(),
-        link: BusLink::Tcp { host: "fake".to_owned(), port: 1 },
+        link: BusLink::Tcp {
+            host: "fake".to_owned(),
+            port: 1,
+        },
         devices,
     };
     let bus = spawn_over(opener, framing, config, sender);
@@ -96,7 +105,13 @@ pub(super) fn rig(
             }
         }
     });
-    Rig { bus, events, log, closed, hang_up }
+    Rig {
+        bus,
+        events,
+        log,
+        closed,
+        hang_up,
+    }
 }
 
 /// Hears requests and answers them one after the other, as a device does; goes on hearing while
@@ -110,7 +125,10 @@ async fn serve(far: &mut DuplexStream, log: &Log, script: &mut impl FnMut(&[u8])
             let request = buffer[..len].to_vec();
             let script = script(&request);
             log.lock().unwrap().push((Instant::now(), request));
-            sender.send(script).await.expect("the answering half runs as long");
+            sender
+                .send(script)
+                .await
+                .expect("the answering half runs as long");
         }
     };
     let answer = async {
@@ -130,17 +148,20 @@ async fn serve(far: &mut DuplexStream, log: &Log, script: &mut impl FnMut(&[u8])
 }
 
 impl Rig {
-    /// The next event, within a minute of virtual time.
+    /// The next event, within ten minutes of virtual time.
     pub(super) async fn event(&mut self) -> BusEvent {
-        let next = timeout(Duration::from_secs(60), self.events.recv()).await;
-        next.expect("an event within a minute").expect("the bus runs")
+        let next = timeout(Duration::from_secs(600), self.events.recv()).await;
+        next.expect("an event within ten minutes")
+            .expect("the bus runs")
     }
 
     /// The values of the next event, which is a reading.
     pub(super) async fn values(&mut self) -> Vec<Value> {
         match self.event().await {
             BusEvent::Read(reading) => reading.values,
-            other @ (BusEvent::Lost { .. } | BusEvent::LimitWritten { .. } | BusEvent::WriteRefused { .. }) => {
+            other @ (BusEvent::Lost { .. }
+            | BusEvent::LimitWritten { .. }
+            | BusEvent::WriteRefused { .. }) => {
                 panic!("{other:?} instead of a reading")
             }
         }
@@ -159,7 +180,9 @@ impl Rig {
     /// Writes heard so far: time, address and value of function 6.
     pub(super) fn writes(&self) -> Vec<(Instant, u16, u16)> {
         let writes = self.heard().into_iter().filter(|(_, frame)| frame[1] == 6);
-        writes.map(|(at, frame)| (at, word(&frame, 2), word(&frame, 4))).collect()
+        writes
+            .map(|(at, frame)| (at, word(&frame, 2), word(&frame, 4)))
+            .collect()
     }
 }
 

@@ -15,7 +15,10 @@ fn ms(ms: u64) -> Duration {
 }
 
 fn written(limit: u32) -> BusEvent {
-    BusEvent::LimitWritten { device: id("dev-1"), limit: Milliamps(limit) }
+    BusEvent::LimitWritten {
+        device: id("dev-1"),
+        limit: Milliamps(limit),
+    }
 }
 
 /// Events other than readings until `count` of them came.
@@ -24,7 +27,9 @@ async fn outcomes(rig: &mut Rig, count: usize) -> Vec<BusEvent> {
     while outcomes.len() < count {
         match rig.event().await {
             BusEvent::Read(_) => {}
-            other @ (BusEvent::Lost { .. } | BusEvent::LimitWritten { .. } | BusEvent::WriteRefused { .. }) => {
+            other @ (BusEvent::Lost { .. }
+            | BusEvent::LimitWritten { .. }
+            | BusEvent::WriteRefused { .. }) => {
                 outcomes.push(other);
             }
         }
@@ -33,12 +38,17 @@ async fn outcomes(rig: &mut Rig, count: usize) -> Vec<BusEvent> {
 }
 
 fn raw(rig: &Rig) -> Vec<u16> {
-    rig.writes().into_iter().map(|(_, _, value)| value).collect()
+    rig.writes()
+        .into_iter()
+        .map(|(_, _, value)| value)
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_is_written_rounded_down_and_confirmed_by_its_echo() {
-    let mut rig = rig(rtu(), vec![device(1, &charger(), 500)], 16, |r| soon(healthy(r, idle_charger)));
+    let mut rig = rig(rtu(), vec![device(1, &charger(), 500)], 16, |r| {
+        soon(healthy(r, idle_charger))
+    });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(10_199));
     assert_eq!(outcomes(&mut rig, 1).await, [written(10_100)]);
@@ -52,7 +62,9 @@ async fn a_limit_is_written_rounded_down_and_confirmed_by_its_echo() {
 async fn the_newest_set_point_wins_and_the_write_interval_is_kept() {
     let mut it = charger();
     it.link.write_interval_ms = 5_000;
-    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 16, |r| soon(healthy(r, idle_charger)));
+    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 16, |r| {
+        soon(healthy(r, idle_charger))
+    });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
     assert_eq!(outcomes(&mut rig, 1).await, [written(6_000)]);
@@ -79,14 +91,21 @@ async fn a_write_goes_ahead_of_every_read_that_waits() {
     outcomes(&mut rig, 1).await;
     let heard = rig.heard();
     let at = heard.iter().position(|(_, frame)| frame[1] == 6).unwrap();
-    assert!(at <= before + 1, "at most the exchange under way comes first: {at}, {before}");
+    assert!(
+        at <= before + 1,
+        "at most the exchange under way comes first: {at}, {before}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_waits_for_a_device_that_does_not_answer_and_goes_out_when_it_is_back() {
     let began = Instant::now();
     let mut rig = rig(rtu(), vec![device(1, &charger(), 100)], 16, move |r| {
-        if began.elapsed().as_secs() < 20 { vec![] } else { soon(healthy(r, idle_charger)) }
+        if began.elapsed().as_secs() < 20 {
+            vec![]
+        } else {
+            soon(healthy(r, idle_charger))
+        }
     });
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
     rig.bus.write_limit(&id("dev-1"), Milliamps(8_000));
@@ -99,7 +118,11 @@ async fn a_limit_waits_for_a_device_that_does_not_answer_and_goes_out_when_it_is
 #[tokio::test(start_paused = true)]
 async fn an_exception_refuses_the_limit_with_a_sentence() {
     let mut rig = rig(rtu(), vec![device(1, &charger(), 500)], 16, |r| {
-        if r[1] == 6 { soon(framed(&[r[0], 0x86, 3])) } else { soon(healthy(r, idle_charger)) }
+        if r[1] == 6 {
+            soon(framed(&[r[0], 0x86, 3]))
+        } else {
+            soon(healthy(r, idle_charger))
+        }
     });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
@@ -130,13 +153,21 @@ async fn a_busy_device_gets_the_limit_later() {
     assert_eq!(outcomes(&mut rig, 1).await, [written(6_000)]);
     let writes = rig.writes();
     assert_eq!(writes.len(), 3);
-    assert!(writes.windows(2).all(|pair| pair[1].0 - pair[0].0 >= ms(500)));
+    assert!(
+        writes
+            .windows(2)
+            .all(|pair| pair[1].0 - pair[0].0 >= ms(500))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_echo_refuses_the_limit() {
     let mut rig = rig(rtu(), vec![device(1, &charger(), 500)], 16, |r| {
-        if r[1] == 6 { soon(framed(&[r[0], 6, 1, 5, 0, 61])) } else { soon(healthy(r, idle_charger)) }
+        if r[1] == 6 {
+            soon(framed(&[r[0], 6, 1, 5, 0, 61]))
+        } else {
+            soon(healthy(r, idle_charger))
+        }
     });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
@@ -153,12 +184,19 @@ async fn a_wrong_echo_refuses_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_device_that_ignores_writes_refuses_after_three_and_goes_on_being_read() {
     let mut rig = rig(rtu(), vec![device(1, &charger(), 500)], 64, |r| {
-        if r[1] == 6 { vec![] } else { soon(healthy(r, idle_charger)) }
+        if r[1] == 6 {
+            vec![]
+        } else {
+            soon(healthy(r, idle_charger))
+        }
     });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
     let events = outcomes(&mut rig, 1).await;
-    assert!(matches!(events[0], BusEvent::WriteRefused { .. }), "{events:?}");
+    assert!(
+        matches!(events[0], BusEvent::WriteRefused { .. }),
+        "{events:?}"
+    );
     assert_eq!(raw(&rig), [60, 60, 60]);
     rig.values().await;
 }
@@ -177,23 +215,35 @@ async fn an_adapters_echo_of_a_write_is_not_the_answer() {
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
     assert_eq!(outcomes(&mut rig, 1).await, [written(6_000)]);
-    assert_eq!(raw(&rig), [60, 60], "the first was echoed by the adapter only");
+    assert_eq!(
+        raw(&rig),
+        [60, 60],
+        "the first was echoed by the adapter only"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_switch_is_written_after_the_limit_without_waiting_for_the_interval() {
     let mut it = charger();
     it.link.write_interval_ms = 5_000;
-    it.limit.as_mut().unwrap().pause =
-        Some(PauseControl::Switch { write: write_register(5_014), pause: 0, resume: 1 });
-    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 16, |r| soon(healthy(r, idle_charger)));
+    it.limit.as_mut().unwrap().pause = Some(PauseControl::Switch {
+        write: write_register(5_014),
+        pause: 0,
+        resume: 1,
+    });
+    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 16, |r| {
+        soon(healthy(r, idle_charger))
+    });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
     assert_eq!(outcomes(&mut rig, 1).await, [written(6_000)]);
     rig.bus.write_limit(&id("dev-1"), Milliamps::PAUSE);
     assert_eq!(outcomes(&mut rig, 1).await, [written(0)]);
     let writes = rig.writes();
-    let what: Vec<_> = writes.iter().map(|(_, address, value)| (*address, *value)).collect();
+    let what: Vec<_> = writes
+        .iter()
+        .map(|(_, address, value)| (*address, *value))
+        .collect();
     assert_eq!(what, [(261, 60), (5_014, 1), (5_014, 0)]);
     assert!(writes[1].0 - writes[0].0 < ms(50) && writes[2].0 - writes[0].0 >= ms(5_000));
 }
@@ -226,15 +276,23 @@ async fn a_limit_that_cannot_be_told_is_refused_without_a_write() {
     let mut meter = charger();
     meter.limit = None;
     let cases = [
-        (cannot_pause, "The limit was not written: the limit is below the least current of this model, and the model cannot pause."),
+        (
+            cannot_pause,
+            "The limit was not written: the limit is below the least current of this model, and the model cannot pause.",
+        ),
         (meter, "The limit was not written: profile test has none."),
     ];
     for (profile, message) in cases {
-        let mut rig = rig(rtu(), vec![device(1, &profile, 500)], 16, |r| soon(healthy(r, idle_charger)));
+        let mut rig = rig(rtu(), vec![device(1, &profile, 500)], 16, |r| {
+            soon(healthy(r, idle_charger))
+        });
         rig.values().await;
         rig.bus.write_limit(&id("dev-1"), Milliamps::PAUSE);
         let event = outcomes(&mut rig, 1).await.remove(0);
-        assert!(matches!(&event, BusEvent::WriteRefused { fault, .. } if fault.message == message), "{event:?}");
+        assert!(
+            matches!(&event, BusEvent::WriteRefused { fault, .. } if fault.message == message),
+            "{event:?}"
+        );
         assert_eq!(raw(&rig), [0u16; 0]);
     }
 }
@@ -242,28 +300,56 @@ async fn a_limit_that_cannot_be_told_is_refused_without_a_write() {
 #[tokio::test(start_paused = true)]
 async fn keep_alives_are_written_at_half_their_interval() {
     let mut it = charger();
-    it.keep_alive = KeepAlive::WriteRegister { write: write_register(5_018), value: 30, interval_ms: 10_000 };
+    it.keep_alive = KeepAlive::WriteRegister {
+        write: write_register(5_018),
+        value: 30,
+        interval_ms: 10_000,
+    };
     let began = Instant::now();
-    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 256, |r| soon(healthy(r, idle_charger)));
+    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 256, |r| {
+        soon(healthy(r, idle_charger))
+    });
     sleep(Duration::from_secs(61)).await;
     let writes = rig.writes();
-    assert!(writes.iter().all(|(_, address, value)| (*address, *value) == (5_018, 30)));
+    assert!(
+        writes
+            .iter()
+            .all(|(_, address, value)| (*address, *value) == (5_018, 30))
+    );
     assert!((12..=13).contains(&writes.len()), "{}", writes.len());
     assert!(writes[0].0 - began < ms(100));
-    assert!(rig.pending().iter().all(|event| matches!(event, BusEvent::Read(_))));
+    assert!(
+        rig.pending()
+            .iter()
+            .all(|event| matches!(event, BusEvent::Read(_)))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_the_device_forgets_is_written_again_in_time() {
     let mut it = charger();
-    it.keep_alive = KeepAlive::RewriteLimit { interval_ms: 20_000 };
-    let mut rig = rig(rtu(), vec![device(1, &it, 60_000)], 256, |r| soon(healthy(r, idle_charger)));
+    it.keep_alive = KeepAlive::RewriteLimit {
+        interval_ms: 20_000,
+    };
+    let mut rig = rig(rtu(), vec![device(1, &it, 60_000)], 256, |r| {
+        soon(healthy(r, idle_charger))
+    });
     rig.values().await;
     rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
     assert_eq!(outcomes(&mut rig, 1).await, [written(6_000)]);
     sleep(Duration::from_secs(55)).await;
     let writes = rig.writes();
     assert_eq!(raw(&rig), [60; 6]);
-    assert!(writes.windows(2).all(|pair| pair[1].0 - pair[0].0 <= ms(10_020)), "{writes:?}");
-    assert!(rig.pending().iter().all(|event| matches!(event, BusEvent::Read(_))), "asked once, told once");
+    assert!(
+        writes
+            .windows(2)
+            .all(|pair| pair[1].0 - pair[0].0 <= ms(10_020)),
+        "{writes:?}"
+    );
+    assert!(
+        rig.pending()
+            .iter()
+            .all(|event| matches!(event, BusEvent::Read(_))),
+        "asked once, told once"
+    );
 }
