@@ -208,7 +208,7 @@ async fn a_charge_point_of_somebody_else_is_refused_and_shown_on_both_sides() ->
             Duration::from_secs(10),
             "the cabinet shows the refusal",
             |status| {
-                status["uplink"]["refused"]
+                status["cloud"]["refused"]
                     .as_array()
                     .is_some_and(|all| all.iter().any(|one| one["charge_point_id"] == "CP-LEFT"))
             },

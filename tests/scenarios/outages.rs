@@ -231,7 +231,7 @@ async fn a_broker_away_for_a_minute_loses_and_doubles_nothing() -> anyhow::Resul
         .status_when(
             Duration::from_secs(45),
             "the cloud has every fact",
-            |status| status["uplink"]["facts_waiting"] == 0,
+            |status| status["cloud"]["facts_waiting"] == 0,
         )
         .await?;
     let sessions = stored_sessions(&cloud)?;

@@ -126,7 +126,8 @@ impl Stage {
     pub(crate) async fn drained(&self, limit: Duration) -> anyhow::Result<()> {
         self.gateway
             .status_when(limit, "the cloud has every fact", |status| {
-                status["uplink"]["connected"] == true && status["uplink"]["facts_waiting"] == 0
+                status["cloud"]["connected_since_ms"].is_number()
+                    && status["cloud"]["facts_waiting"] == 0
             })
             .await
             .with_context(|| self.gateway.process.last_words())?;

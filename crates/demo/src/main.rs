@@ -129,11 +129,11 @@ fn binaries(arguments: &Arguments) -> anyhow::Result<Binaries> {
         let status = Command::new("cargo")
             .args([
                 "build",
-                "--package",
+                "--quiet",
+                "--bin",
                 "cloud-api",
-                "--package",
+                "--bin",
                 "site-controller",
-                "--bins",
             ])
             .status()
             .context("cargo cannot be started")?;

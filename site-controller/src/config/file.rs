@@ -107,7 +107,14 @@ impl BusSection {
                 "Add a [[bus.device]], or remove the bus",
             );
         }
-        let devices = devices.iter().filter_map(DeviceSection::read).collect();
+        let units = match link {
+            Some(LinkSection::Serial(..)) => SERIAL_UNITS,
+            Some(LinkSection::Tcp(..)) | None => TCP_UNITS,
+        };
+        let devices = devices
+            .iter()
+            .filter_map(|device| DeviceSection::read(device, units))
+            .collect();
         Some(Self {
             name: name?.map(str::to_owned),
             link: link?,
@@ -140,6 +147,11 @@ fn tcp_link(section: &Section<'_>) -> Option<LinkSection> {
     Some(LinkSection::Tcp(host?.value.to_owned(), port?.value))
 }
 
+/// Addresses of devices on a serial line (Modbus over serial line V1.02, section 2.2).
+const SERIAL_UNITS: (u8, u8) = (1, 247);
+/// TCP has no broadcast; makers use 0 and 255 too (Modbus messaging on TCP/IP V1.0b, section 4.4.2).
+const TCP_UNITS: (u8, u8) = (0, 255);
+
 #[derive(Debug)]
 pub(super) struct DeviceSection {
     pub(super) id: At<DeviceId>,
@@ -149,11 +161,11 @@ pub(super) struct DeviceSection {
 }
 
 impl DeviceSection {
-    fn read(section: &Section<'_>) -> Option<Self> {
+    fn read(section: &Section<'_>, units: (u8, u8)) -> Option<Self> {
         let (least, default, most) = POLL_INTERVAL_MS;
         let id = section.need("id", section.parsed("id"));
         let profile = section.need("profile", section.text("profile"));
-        let unit = section.need("unit", section.number("unit", 1, 247));
+        let unit = section.need("unit", section.number("unit", units.0, units.1));
         let poll = section.number("poll_interval_ms", least, most);
         Some(Self {
             id: id?,

@@ -111,7 +111,7 @@ pub(super) const DEVICE: &[Key] = &[
         "\"heidelberg-energy-control\"",
         "Model; `firmware-agent identify` finds it.",
     ),
-    shown("unit", "1", "Modbus unit, 1 to 247."),
+    shown("unit", "1", "Modbus unit: 1 to 247, over TCP 0 to 255."),
     optional(
         "poll_interval_ms",
         "500",

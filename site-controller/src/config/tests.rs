@@ -1,1 +1,225 @@
-//! x
+//! The configuration: the sample, and every kind of fault, told at once.
+
+use std::fs;
+
+use pretty::same;
+use tempfile::TempDir;
+
+use super::*;
+
+#[test]
+fn the_committed_sample_is_what_the_code_prints() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/sample/site-controller.toml");
+    let committed = fs::read_to_string(&path).unwrap();
+    assert!(
+        committed == sample(),
+        "docs/sample/site-controller.toml is out of date: cargo run -p site-controller -- sample-config > {}",
+        path.display()
+    );
+}
+
+#[test]
+fn the_sample_passes_the_check_and_says_what_will_run() {
+    let plan = Plan::parse(&sample(), Path::new("/etc/dynamo")).unwrap();
+    same(
+        &summary(&plan),
+        "Gateway gw_01jd0example, journal in /var/lib/dynamo
+Cloud   mqtt.example.com:8883 as gw_01jd0example, TLS, system's roots
+Bus garage: /dev/serial/by-id/usb-FTDI_example-if00-port0, 19200 Bd
+  unit   1  left: Heidelberg Energy Control, read every 500 ms
+  unit   2  left-meter: Eastron SDM630 v2, read every 500 ms
+  unit   3  grid: Eastron SDM630 v2, read every 500 ms
+Charge point CP-LEFT (Heidelberg Energy Control)
+  connector 1  Type2 on left: up to 16 A, 3 phase(s), free, recorded as FREE
+               energy from meter left-meter, billing grade
+Grid meter: grid (observed)
+",
+    );
+    assert!(plan.site.faults().is_empty());
+}
+
+#[test]
+fn every_fault_is_told_at_once_with_line_key_and_remedy() {
+    let text = r#"colour = "green"
+[gateway]
+id = "GW 1"
+data_dir = 7
+[mqtt]
+host = "cloud.example.com"
+port = 99999
+password = "a"
+password_file = "b"
+tls = false
+ca_file = "ca.pem"
+[[bus]]
+name = "garage"
+serial = { path = "/dev/ttyUSB0", baud = 19200, parity = "evn", stop_bits = 1 }
+[[bus.device]]
+id = "lost"
+profile = "heidelberg-energy-control"
+unit = 1
+[[bus]]
+name = "yard"
+serial = { path = "/dev/ttyUSB1", baud = 19200, parity = "even", stop_bits = 1 }
+[[bus.device]]
+id = "left"
+profile = "heidelberg-energy-control"
+unit = 1
+[[bus.device]]
+id = "right"
+profile = "keba-p30"
+unit = 1
+[[bus.device]]
+id = "odd"
+profile = "no-such"
+unit = 0
+[[bus.device]]
+id = "grid"
+profile = "eastron-sdm630"
+unit = 9
+[[charge_point]]
+id = "a/b"
+[[charge_point]]
+id = "CP-1"
+[[charge_point.connector]]
+id = 1
+type = "Type2"
+device = "left"
+max_current_a = 32
+phases = 4
+authorization = "sometimes"
+[[charge_point]]
+id = "CP-2"
+[[charge_point.connector]]
+id = 1
+type = "Type2"
+device = "left"
+max_current_a = 32.0005
+phases = 3
+authorization = "free"
+[[charge_point.connector]]
+id = 2
+type = "Type2"
+device = "left"
+max_current_a = 32
+phases = 3
+authorization = "free"
+[[charge_point.connector]]
+id = 3
+type = "Type2"
+device = "grid"
+meter = "nowhere"
+max_current_a = 16
+phases = 3
+authorization = "required"
+free_id_tag = "FREE"
+"#;
+    let faults = Faults {
+        file: "site.toml".to_owned(),
+        faults: Plan::parse(text, Path::new("")).unwrap_err(),
+    };
+    same(
+        &faults.to_string(),
+        include_str!("tests/faults.txt").trim_end(),
+    );
+}
+
+#[test]
+fn a_charger_that_counts_no_active_energy_needs_a_meter() {
+    let text = sample().replace("\nmeter = \"left-meter\"", "").replace(
+        "role = \"grid\"",
+        "role = \"grid\"\n[[meter]]\ndevice = \"left-meter\"\nrole = \"grid\"",
+    );
+    let faults = Plan::parse(&text, Path::new("")).unwrap_err();
+    let line = text
+        .lines()
+        .position(|line| line == "device = \"left\"")
+        .unwrap()
+        + 1;
+    assert_eq!(
+        faults,
+        vec![Fault {
+            place: Place {
+                line,
+                key: "charge_point[0].connector[0].device".into()
+            },
+            problem: "Heidelberg Energy Control counts no active energy".into(),
+            remedy: "Give the connector a meter of its own: meter = \"…\"".into(),
+        }]
+    );
+}
+
+#[test]
+fn a_device_serves_one_purpose_and_names_are_unique() {
+    let text = sample()
+        .replace("device = \"grid\"\n", "device = \"left-meter\"\n")
+        .replace("id = \"grid\"", "id = \"left\"");
+    let problems: Vec<String> = Plan::parse(&text, Path::new(""))
+        .unwrap_err()
+        .into_iter()
+        .map(|fault| format!("{}: {}", fault.place.key, fault.problem))
+        .collect();
+    assert_eq!(
+        problems,
+        [
+            "bus[0].device[2].id: `left` is given twice",
+            "charge_point[0].connector[0].device: `left` (Eastron SDM630 v2) is a meter",
+            "meter[0].device: device `left-meter` serves CP-LEFT connector 1 already",
+        ]
+    );
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    let faults = Plan::parse("[gateway]\nid = \n", Path::new("")).unwrap_err();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!(faults[0].place.line, 2);
+    assert_eq!(faults[0].remedy, "Correct the TOML syntax");
+}
+
+#[test]
+fn paths_are_relative_to_the_file_and_secrets_do_not_print() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("pw"), "hunter2\n").unwrap();
+    let text = sample()
+        .replace(
+            "password = \"from-cloud-api-admin-gateway-create\"",
+            "password_file = \"pw\"",
+        )
+        .replace("\"mqtt.example.com\"", "\"127.0.0.1\"")
+        .replace("\"/var/lib/dynamo\"", "\"data\"");
+    let file = dir.path().join("site.toml");
+    fs::write(&file, text).unwrap();
+    let plan = Plan::load(&file).unwrap();
+    assert_eq!(plan.data_dir, dir.path().join("data"));
+    assert_eq!(plan.broker.password.reveal(), "hunter2");
+    assert_eq!(
+        (plan.broker.port, &plan.broker.tls),
+        (1883, &crate::uplink::Tls::Off)
+    );
+    assert!(!format!("{plan:?}").contains("hunter2"));
+    assert_eq!(
+        Plan::socket_of(&file),
+        Some(PathBuf::from("/run/dynamo/site-controller.sock"))
+    );
+}
+
+#[test]
+fn a_missing_file_is_one_sentence() {
+    let faults = Plan::load(Path::new("/nowhere/site.toml")).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "/nowhere/site.toml: it cannot be read: No such file or directory (os error 2). Name the file with --config; \
+         `site-controller sample-config` prints a sample"
+    );
+}
+
+mod pretty {
+    /// Compares whole texts; shows them as they are.
+    pub(super) fn same(found: &str, wanted: &str) {
+        assert!(
+            found == wanted,
+            "found:\n{found}\n--- wanted:\n{wanted}\n---"
+        );
+    }
+}
