@@ -86,6 +86,8 @@ pub struct Broker {
     shutdown: BrokerShutdownHandle,
     stopping: CancellationToken,
     running: JoinHandle<()>,
+    /// Cancelled when the broker ends, also by a panic.
+    ended: CancellationToken,
     watching: JoinHandle<()>,
 }
 
@@ -127,7 +129,10 @@ impl Broker {
         let stopping = CancellationToken::new();
         let shutdown = broker.shutdown_handle();
         let (router, ready) = (broker.router(), broker.ready_receiver());
+        let ended = CancellationToken::new();
+        let ends = ended.clone().drop_guard();
         let running = tokio::spawn(async move {
+            let _told_at_the_end = ends;
             if let Err(error) = broker.run().await {
                 tracing::error!(%error, "MQTT broker ended; gateways cannot reach the cloud");
             }
@@ -141,6 +146,7 @@ impl Broker {
             shutdown,
             stopping,
             running,
+            ended,
             watching,
         })
     }
@@ -165,8 +171,8 @@ impl Broker {
     }
 
     /// Waits until the broker ends by itself, which it should not.
-    pub async fn ended(&mut self) {
-        let _panic_or_end = (&mut self.running).await;
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Ends all connections and frees the port.

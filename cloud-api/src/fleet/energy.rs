@@ -186,20 +186,20 @@ impl Energy {
         }
         self.ended
             .retain(|_, energy| energy.last_reading().0 > day_start_ms);
-        let sum = self.ended.values().map(|energy| energy.since(day_start_ms));
-        self.settled = Some((day_start_ms, sum.sum()));
+        self.settled = Some((day_start_ms, sum_since(&self.ended, day_start_ms)));
     }
 
     pub(super) fn today(&self, day_start_ms: i64) -> u64 {
         let ended = match self.settled {
             Some((day, sum)) if day == day_start_ms => sum,
-            Some(_) | None => {
-                let sums = self.ended.values().map(|energy| energy.since(day_start_ms));
-                sums.sum()
-            }
+            Some(_) | None => sum_since(&self.ended, day_start_ms),
         };
-        let running = self.running.values();
-        let running: u64 = running.map(|energy| energy.since(day_start_ms)).sum();
-        ended.saturating_add(running)
+        ended.saturating_add(sum_since(&self.running, day_start_ms))
     }
+}
+
+/// Saturating: an absurd register must not stop the summary of everybody else.
+fn sum_since(sessions: &HashMap<SessionId, SessionEnergy>, at_ms: i64) -> u64 {
+    let energies = sessions.values().map(|energy| energy.since(at_ms));
+    energies.fold(0, u64::saturating_add)
 }

@@ -5,6 +5,7 @@
 mod counts;
 mod energy;
 mod load;
+mod view;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,152 +13,16 @@ use std::{
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use site_model::{
-    ChargePointId, ChargePointStatus, ConnectorId, ConnectorStatus, ConnectorType, GatewayId,
-    SessionId, Watts,
-};
+use site_model::{ChargePointId, GatewayId, SessionId};
 
 use crate::id::OrganisationId;
 use counts::Counts;
 pub use energy::SessionEnergy;
 pub(crate) use load::{damaged, registrations, zone_of};
-
-/// Two refresh periods of a snapshot without one: the charge point is offline (design, section 3).
-pub const SILENCE_MS: i64 = 120_000;
-
-/// What `firmware_version` says of a charger that has no register for it (design, section 3).
-const FIRMWARE_UNKNOWN: &str = "unknown";
-
-/// One charge point now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChargePointLive {
-    /// Whose it is.
-    pub organisation: OrganisationId,
-    /// Its identity.
-    pub charge_point_id: ChargePointId,
-    /// The gateway that speaks for it.
-    pub gateway: GatewayId,
-    /// Status as a whole (connector 0).
-    pub ocpp_status: ChargePointStatus,
-    /// Its connectors, ascending by number. While it is offline they show what was last told.
-    pub connectors: Vec<ConnectorLive>,
-    /// Its devices' last valid answer.
-    pub last_heartbeat_at: Option<Timestamp>,
-    /// The charger's firmware, `unknown` if it does not tell.
-    pub firmware_version: String,
-    /// Gateway connected, snapshot not older than [`SILENCE_MS`], and a device answering.
-    pub online: bool,
-    /// What the latest snapshot was, if one was received.
-    heard: Option<Heard>,
-}
-
-/// Where the latest snapshot stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Heard {
-    /// When it was received, ms on the cloud's clock.
-    at_ms: i64,
-    /// When it was made, ms on the gateway's clock.
-    made_at_ms: i64,
-    journal_id: String,
-    as_of_sequence: u64,
-    /// Whether a device answered.
-    answers: bool,
-}
-
-/// One connector now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectorLive {
-    /// Its number.
-    pub connector_id: ConnectorId,
-    /// OCPP status.
-    pub status: ConnectorStatus,
-    /// Its plug or socket.
-    pub kind: ConnectorType,
-    /// Rated power.
-    pub max_power: Watts,
-    /// The running session.
-    pub active_session_id: Option<SessionId>,
-    /// When its device last told its state.
-    pub observed_at: Option<Timestamp>,
-    /// Energy of the running session so far, Wh.
-    session_energy_wh: u64,
-}
-
-/// Counts and energy of one organisation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FleetSummary {
-    /// Charge points.
-    pub total: u64,
-    /// … of which answer and are not faulted.
-    pub online: u64,
-    /// … of which are not reachable.
-    pub offline: u64,
-    /// … of which are reachable with a fault.
-    pub faulted: u64,
-    /// Sessions that run.
-    pub active_sessions: u64,
-    /// Reachable connectors that are free.
-    pub available: u64,
-    /// Reachable connectors that charge.
-    pub charging: u64,
-    /// Energy of sessions since midnight in the organisation's time zone, Wh.
-    pub energy_today_wh: u64,
-}
-
-/// A charge point as it is registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// Whose it is.
-    pub organisation: OrganisationId,
-    /// Its identity.
-    pub charge_point: ChargePointId,
-    /// The gateway that speaks for it.
-    pub gateway: GatewayId,
-    /// The charger's firmware, if known.
-    pub firmware: Option<String>,
-    /// Its connectors, ascending by number.
-    pub connectors: Vec<RegisteredConnector>,
-}
-
-/// A connector as it is registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegisteredConnector {
-    /// Its number.
-    pub connector: ConnectorId,
-    /// Its plug or socket.
-    pub kind: ConnectorType,
-    /// Rated power.
-    pub max_power: Watts,
-    /// Last status that a fact told.
-    pub status: ConnectorStatus,
-    /// When.
-    pub status_at: Option<Timestamp>,
-    /// The session that runs there, as far as facts tell.
-    pub session: Option<SessionId>,
-}
-
-/// What a snapshot says of a charge point, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observation {
-    /// Which charge point.
-    pub charge_point: ChargePointId,
-    /// Journal and sequence whose facts it contains.
-    pub journal_id: String,
-    /// See `journal_id`.
-    pub as_of_sequence: u64,
-    /// When the gateway made it, ms on the gateway's clock.
-    pub made_at_ms: i64,
-    /// Whether a device answers.
-    pub answers: bool,
-    /// Status as a whole.
-    pub ocpp_status: ChargePointStatus,
-    /// Last valid answer.
-    pub last_heartbeat_at: Option<Timestamp>,
-    /// The charger's firmware.
-    pub firmware: Option<String>,
-    /// Its connectors with the energy (Wh) of the session each one runs, ascending by number.
-    pub connectors: Vec<(RegisteredConnector, u64)>,
-}
+pub use view::{
+    ChargePointLive, ConnectorLive, FleetSummary, Observation, RegisteredConnector, Registration,
+    SILENCE_MS,
+};
 
 /// A change that the facts of one batch make, applied after its commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -441,99 +306,6 @@ impl Fleet {
 fn energies<'a>(state: &'a mut State, organisation: &OrganisationId) -> &'a mut energy::Energy {
     let organisation = state.organisations.entry(organisation.clone()).or_default();
     &mut organisation.energy
-}
-
-impl ChargePointLive {
-    fn registered(registration: Registration) -> Self {
-        let connectors: Vec<ConnectorLive> = registration
-            .connectors
-            .into_iter()
-            .map(|connector| ConnectorLive::shown(connector, 0))
-            .collect();
-        Self {
-            organisation: registration.organisation,
-            charge_point_id: registration.charge_point,
-            gateway: registration.gateway,
-            ocpp_status: ChargePointStatus::Available,
-            connectors,
-            last_heartbeat_at: None,
-            firmware_version: registration
-                .firmware
-                .unwrap_or_else(|| FIRMWARE_UNKNOWN.to_owned()),
-            online: false,
-            heard: None,
-        }
-    }
-
-    /// Connectors of a new description, each with what is known of it.
-    fn connectors_described_by(&self, registration: &Registration) -> Vec<ConnectorLive> {
-        let known = |wanted: &RegisteredConnector| {
-            self.connectors
-                .iter()
-                .find(|held| held.connector_id == wanted.connector)
-        };
-        registration
-            .connectors
-            .iter()
-            .map(|described| match known(described) {
-                Some(held) => ConnectorLive {
-                    kind: described.kind,
-                    max_power: described.max_power,
-                    ..held.clone()
-                },
-                None => ConnectorLive::shown(described.clone(), 0),
-            })
-            .collect()
-    }
-
-    fn is_reachable(&self, connected: bool, now: Timestamp) -> bool {
-        self.heard.as_ref().is_some_and(|heard| {
-            let silent_ms = now.as_millisecond().saturating_sub(heard.at_ms);
-            connected && heard.answers && silent_ms < SILENCE_MS
-        })
-    }
-
-    /// Whether a snapshot arrived out of order: same journal, earlier facts.
-    fn is_ahead_of(&self, observation: &Observation) -> bool {
-        self.heard.as_ref().is_some_and(|heard| {
-            heard.journal_id == observation.journal_id
-                && heard.as_of_sequence > observation.as_of_sequence
-        })
-    }
-
-    fn take(&mut self, observation: &Observation, now: Timestamp) {
-        self.ocpp_status = observation.ocpp_status;
-        self.connectors = observation
-            .connectors
-            .iter()
-            .map(|(connector, energy_wh)| ConnectorLive::shown(connector.clone(), *energy_wh))
-            .collect();
-        self.last_heartbeat_at = observation.last_heartbeat_at.or(self.last_heartbeat_at);
-        if let Some(firmware) = &observation.firmware {
-            self.firmware_version.clone_from(firmware);
-        }
-        self.heard = Some(Heard {
-            at_ms: now.as_millisecond(),
-            made_at_ms: observation.made_at_ms,
-            journal_id: observation.journal_id.clone(),
-            as_of_sequence: observation.as_of_sequence,
-            answers: observation.answers,
-        });
-    }
-}
-
-impl ConnectorLive {
-    fn shown(connector: RegisteredConnector, session_energy_wh: u64) -> Self {
-        Self {
-            connector_id: connector.connector,
-            status: connector.status,
-            kind: connector.kind,
-            max_power: connector.max_power,
-            active_session_id: connector.session,
-            observed_at: connector.status_at,
-            session_energy_wh,
-        }
-    }
 }
 
 /// Midnight that began the day of `now`; where a change of the clocks skips midnight, the day's first moment.

@@ -1,6 +1,7 @@
 //! Liveness, counts, and energy split at midnight.
 
 use jiff::SignedDuration;
+use site_model::{ChargePointStatus, ConnectorId, ConnectorStatus, ConnectorType, Watts};
 
 use super::*;
 

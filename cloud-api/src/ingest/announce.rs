@@ -8,7 +8,7 @@ use site_wire::v1;
 
 use super::{
     Ingest,
-    apply::{Plan, Step},
+    apply::{Plan, Step, short},
 };
 use crate::{
     db::{DbError, Param},
@@ -58,8 +58,8 @@ impl Ingest {
                     vec![
                         announcement.charge_point.as_str().into(),
                         plan.gateway.as_str().into(),
-                        announcement.vendor.as_str().into(),
-                        announcement.model.as_str().into(),
+                        short(&announcement.vendor).into(),
+                        short(&announcement.model).into(),
                     ],
                 ));
                 describe(plan, announcement);
@@ -190,8 +190,8 @@ fn charge_point_row(plan: &Plan<'_>, announcement: &Announcement, now_ms: i64) -
         plan.owner.organisation.as_str().into(),
         plan.owner.site.as_str().into(),
         plan.gateway.as_str().into(),
-        announcement.vendor.as_str().into(),
-        announcement.model.as_str().into(),
+        short(&announcement.vendor).into(),
+        short(&announcement.model).into(),
         now_ms.into(),
     ]
 }
@@ -209,8 +209,8 @@ fn move_here(plan: &mut Plan<'_>, announcement: &Announcement, from: &GatewayId,
                 from.as_str().into(),
                 plan.owner.site.as_str().into(),
                 gateway.as_str().into(),
-                announcement.vendor.as_str().into(),
-                announcement.model.as_str().into(),
+                short(&announcement.vendor).into(),
+                short(&announcement.model).into(),
             ],
         )
         .of_one_row(),

@@ -4,23 +4,40 @@
 
 use std::collections::HashSet;
 
-use site_model::{
-    Change, ChargePointId, ConnectorId, Fact, GatewayId, JournalId, Reconstruction, SessionId,
-    StopReason, Timestamp, WattHours,
-};
+use site_model::{Announcement, Change, ChargePointId, Fact, GatewayId};
+use site_wire::v1::Envelope;
 
 use super::{
     Ingest,
     gateways::Owner,
-    message::{Batch, Received, Unread},
+    message::{Batch, Received, TEXT_MAX, shortened},
+    rows::{
+        correct_clock, end_session, keep_unread, mark_steps, of_connector, read_session,
+        start_session, wh,
+    },
 };
 use crate::{
     db::{DbError, Param, Statement},
-    fleet::{SessionEnergy, Update, registrations, zone_of},
+    fleet::{Update, registrations, zone_of},
 };
 
-/// Facts that cannot be read, kept per gateway for a later version; beyond it they are only counted.
-const UNREAD_MAX: i64 = 1_000;
+/// 9999-12-31T23:59:59.999Z, in ms; as far before 1970. Times beyond it are no times, and sums of
+/// two such times are still integers.
+const TIME_MAX_MS: u64 = 253_402_300_799_999;
+
+/// Why a fact was not planned.
+pub(super) enum Fault {
+    /// The database failed: the message is tried again.
+    Db(DbError),
+    /// The fact says what cannot be stored: it is kept as it came.
+    Unfit(&'static str),
+}
+
+impl From<DbError> for Fault {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
 
 /// One statement, and what it means for the fleet if it changed a row.
 pub(super) struct Step {
@@ -58,11 +75,11 @@ pub(super) struct Plan<'a> {
     /// Charge points refused in it (`Some` reason) or no longer refused.
     pub(super) refused: Vec<(ChargePointId, Option<String>)>,
     /// Times of sessions are corrected: the fleet takes them from the database again.
-    clock_corrected: bool,
+    pub(super) clock_corrected: bool,
 }
 
 impl Plan<'_> {
-    fn push(&mut self, sql: &'static str, params: Vec<Param>) {
+    pub(super) fn push(&mut self, sql: &'static str, params: Vec<Param>) {
         self.steps.push(Step::new(sql, params));
     }
 }
@@ -88,17 +105,52 @@ impl Ingest {
         let Some(mut plan) = self.plan(gateway) else {
             return Ok(());
         };
-        plan.steps
-            .extend(mark_steps(gateway, batch, mark, last.sequence, new)?);
-        for received in new {
-            match &received.fact {
-                Ok(fact) => self.plan_fact(&mut plan, fact).await?,
-                Err(unread) => keep_unread(&mut plan, &batch.journal, received, unread)?,
-            }
+        match self.plan_batch(&mut plan, batch, mark, new).await {
+            Ok(()) => {}
+            Err(Fault::Db(error)) => return Err(error),
+            // Sequences were checked to fit when the batch was read.
+            Err(Fault::Unfit(reason)) => return Err(DbError::Engine(reason.to_owned())),
         }
         self.commit(plan).await?;
         self.gateways
             .set_mark(gateway, &batch.journal, last.sequence);
+        Ok(())
+    }
+
+    async fn plan_batch(
+        &self,
+        plan: &mut Plan<'_>,
+        batch: &Batch,
+        mark: u64,
+        new: &[Received],
+    ) -> Result<(), Fault> {
+        let Some(last) = new.last() else {
+            return Ok(());
+        };
+        let steps = mark_steps(plan.gateway, batch, mark, last.sequence)?;
+        plan.steps.extend(steps);
+        for received in new {
+            let sequence = received.sequence;
+            let fact = match &received.fact {
+                Ok(fact) => fact,
+                Err(unread) => {
+                    let (reason, json) = (&unread.reason, &unread.json);
+                    keep_unread(plan, &batch.journal, sequence, reason, json)?;
+                    continue;
+                }
+            };
+            let before = plan.steps.len();
+            match self.plan_fact(plan, fact).await {
+                Ok(()) => {}
+                Err(Fault::Unfit(reason)) => {
+                    plan.steps.truncate(before);
+                    let json = serde_json::to_string(&Envelope::of(sequence, fact));
+                    let json = json.unwrap_or_default();
+                    keep_unread(plan, &batch.journal, sequence, reason, &json)?;
+                }
+                Err(error @ Fault::Db(_)) => return Err(error),
+            }
+        }
         Ok(())
     }
 
@@ -176,7 +228,8 @@ impl Ingest {
     }
 
     #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
-    async fn plan_fact(&self, plan: &mut Plan<'_>, fact: &Fact) -> Result<(), DbError> {
+    async fn plan_fact(&self, plan: &mut Plan<'_>, fact: &Fact) -> Result<(), Fault> {
+        check_times(fact)?;
         if let Some(charge_point) = speaks_of(&fact.change)
             && !self.is_own(plan, charge_point).await?
         {
@@ -185,7 +238,8 @@ impl Ingest {
         let at = &fact.at;
         match &fact.change {
             Change::ChargePointAnnounced(announcement) => {
-                return self.plan_announcement(plan, announcement).await;
+                check_connectors(announcement)?;
+                self.plan_announcement(plan, announcement).await?;
             }
             Change::DeviceOnline {
                 charge_point,
@@ -198,7 +252,10 @@ impl Ingest {
                 of_connector(
                     charge_point,
                     *connector,
-                    [serial.as_deref().into(), firmware.as_deref().into()],
+                    [
+                        serial.as_deref().map(short).into(),
+                        firmware.as_deref().map(short).into(),
+                    ],
                 ),
             ),
             Change::DeviceOffline {
@@ -207,7 +264,7 @@ impl Ingest {
                 fault,
             } => plan.push(
                 "UPDATE connectors SET fault = $3 WHERE charge_point_id = $1 AND connector_id = $2",
-                of_connector(charge_point, *connector, [fault.message.as_str().into()]),
+                of_connector(charge_point, *connector, [short(&fault.message).into()]),
             ),
             Change::StatusChanged {
                 charge_point,
@@ -296,214 +353,34 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
     }
 }
 
-/// Moves the mark, and only from where it was read: else another process has moved it.
-fn mark_steps(
-    gateway: &GatewayId,
-    batch: &Batch,
-    from: u64,
-    to: u64,
-    new: &[Received],
-) -> Result<[Step; 2], DbError> {
-    let key = || vec![gateway.as_str().into(), batch.journal.as_str().into()];
-    let unread = new.iter().filter(|received| received.fact.is_err()).count();
-    let mut moved = key();
-    moved.extend([integer(to)?, integer(from)?]);
-    moved.push(integer(u64::try_from(unread).unwrap_or(u64::MAX))?);
-    Ok([
-        Step::new(
-            "INSERT INTO ingest_marks (gateway_id, journal_id, sequence, unread)
-             VALUES ($1, $2, 0, 0) ON CONFLICT (gateway_id, journal_id) DO NOTHING",
-            key(),
-        ),
-        Step::new(
-            "UPDATE ingest_marks SET sequence = $3, unread = unread + $5
-             WHERE gateway_id = $1 AND journal_id = $2 AND sequence = $4",
-            moved,
-        )
-        .of_one_row(),
-    ])
-}
-
-fn keep_unread(
-    plan: &mut Plan<'_>,
-    journal: &JournalId,
-    received: &Received,
-    unread: &Unread,
-) -> Result<(), DbError> {
-    let gateway = plan.gateway;
-    let sequence = received.sequence;
-    tracing::warn!(%gateway, sequence, "Fact cannot be read by this version ({}); it is kept as it came", unread.reason);
-    plan.push(
-        "INSERT INTO unread_facts (gateway_id, journal_id, sequence, reason, fact)
-         SELECT $1, $2, CAST($3 AS BIGINT), $4, $5
-         WHERE (SELECT COUNT(*) FROM unread_facts WHERE gateway_id = $1) < $6
-         ON CONFLICT (gateway_id, journal_id, sequence) DO NOTHING",
-        vec![
-            gateway.as_str().into(),
-            journal.as_str().into(),
-            integer(sequence)?,
-            unread.reason.as_str().into(),
-            unread.json.as_str().into(),
-            UNREAD_MAX.into(),
-        ],
-    );
-    Ok(())
-}
-
-fn start_session(plan: &mut Plan<'_>, fact: &Fact) -> Result<(), DbError> {
-    let Change::SessionStarted {
-        session,
-        charge_point,
-        connector,
-        id_tag,
-        meter_start,
-        source,
-        billing_grade,
+fn check_times(fact: &Fact) -> Result<(), Fault> {
+    let far = |ms: i64| ms.unsigned_abs() > TIME_MAX_MS;
+    let mut times = vec![fact.at.wall.0];
+    if let Change::SessionEnded {
+        reconstructed: Some(bounds),
+        ..
     } = &fact.change
-    else {
+    {
+        times.extend([bounds.not_before.0, bounds.not_after.0]);
+    }
+    if let Change::ClockCorrected { offset_ms, .. } = &fact.change {
+        times.push(*offset_ms);
+    }
+    if times.into_iter().any(far) {
+        return Err(Fault::Unfit("a time lies beyond the year 9999"));
+    }
+    Ok(())
+}
+
+fn check_connectors(announcement: &Announcement) -> Result<(), Fault> {
+    let numbers = announcement.connectors.iter().map(|c| c.connector);
+    if numbers.is_sorted_by(|a, b| a < b) {
         return Ok(());
-    };
-    let (gateway, at_ms) = (plan.gateway.clone(), fact.at.wall.0);
-    let energy = SessionEnergy::starting(gateway, charge_point.clone(), at_ms, meter_start.0);
-    let insert = Step::new(
-        "INSERT INTO sessions
-           (id, organisation_id, site_id, gateway_id, charge_point_id, connector_id, id_tag,
-            energy_source, billing_grade, started_at_ms, meter_start_wh)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
-        vec![
-            session.as_str().into(),
-            plan.owner.organisation.as_str().into(),
-            plan.owner.site.as_str().into(),
-            plan.gateway.as_str().into(),
-            charge_point.as_str().into(),
-            connector.get().into(),
-            id_tag.as_str().into(),
-            source.as_str().into(),
-            (*billing_grade).into(),
-            at_ms.into(),
-            wh(*meter_start)?,
-        ],
-    );
-    plan.steps
-        .push(insert.meaning(Update::SessionStarted(session.clone(), energy)));
-    plan.push(
-        "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
-         SELECT id, 'start', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT) FROM sessions
-         WHERE id = $1 AND gateway_id = $2
-           AND NOT EXISTS (SELECT 1 FROM session_readings r WHERE r.session_id = $1)",
-        reading(plan.gateway, &fact.at, session, *meter_start)?,
-    );
-    Ok(())
+    }
+    Err(Fault::Unfit("the connectors are not in ascending order"))
 }
 
-fn read_session(
-    plan: &mut Plan<'_>,
-    at: &Timestamp,
-    session: &SessionId,
-    meter: WattHours,
-) -> Result<(), DbError> {
-    let insert = Step::new(
-        "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
-         SELECT id, 'quarter_hour', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
-         FROM sessions WHERE id = $1 AND gateway_id = $2 AND ended_at_ms IS NULL",
-        reading(plan.gateway, at, session, meter)?,
-    );
-    plan.steps.push(insert.meaning(Update::SessionRead {
-        session: session.clone(),
-        at_ms: at.wall.0,
-        meter_wh: meter.0,
-    }));
-    Ok(())
-}
-
-fn end_session(
-    plan: &mut Plan<'_>,
-    at: &Timestamp,
-    session: &SessionId,
-    meter_stop: WattHours,
-    reason: StopReason,
-    reconstructed: Option<Reconstruction>,
-) -> Result<(), DbError> {
-    plan.push(
-        "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
-         SELECT id, 'end', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
-         FROM sessions WHERE id = $1 AND gateway_id = $2 AND ended_at_ms IS NULL",
-        reading(plan.gateway, at, session, meter_stop)?,
-    );
-    let update = Step::new(
-        "UPDATE sessions SET ended_at_ms = $3, meter_stop_wh = $4, stop_reason = $5,
-                end_not_before_ms = $6, end_not_after_ms = $7
-         WHERE id = $1 AND gateway_id = $2 AND ended_at_ms IS NULL",
-        vec![
-            session.as_str().into(),
-            plan.gateway.as_str().into(),
-            at.wall.0.into(),
-            wh(meter_stop)?,
-            reason.as_str().into(),
-            reconstructed.map(|bounds| bounds.not_before.0).into(),
-            reconstructed.map(|bounds| bounds.not_after.0).into(),
-        ],
-    );
-    plan.steps.push(update.meaning(Update::SessionEnded {
-        session: session.clone(),
-        at_ms: at.wall.0,
-        meter_wh: meter_stop.0,
-    }));
-    Ok(())
-}
-
-/// Moves the times that this boot recorded before it knew the right time.
-fn correct_clock(plan: &mut Plan<'_>, boot: &str, offset_ms: i64) {
-    let params = || vec![plan.gateway.as_str().into(), boot.into(), offset_ms.into()];
-    let steps = [
-        "UPDATE sessions SET started_at_ms = started_at_ms + $3
-         WHERE gateway_id = $1 AND id IN
-           (SELECT session_id FROM session_readings WHERE boot = $2 AND kind = 'start')",
-        "UPDATE sessions SET ended_at_ms = ended_at_ms + $3
-         WHERE gateway_id = $1 AND id IN
-           (SELECT session_id FROM session_readings WHERE boot = $2 AND kind = 'end')",
-        "UPDATE session_readings SET at_ms = at_ms + $3, boot = NULL
-         WHERE boot = $2 AND session_id IN (SELECT id FROM sessions WHERE gateway_id = $1)",
-    ]
-    .map(|sql| Step::new(sql, params()));
-    plan.steps.extend(steps);
-    plan.clock_corrected = true;
-}
-
-/// `$1` session, `$2` gateway, `$3` time, `$4` register, `$5` boot while the time is not known to be right.
-fn reading(
-    gateway: &GatewayId,
-    at: &Timestamp,
-    session: &SessionId,
-    meter: WattHours,
-) -> Result<Vec<Param>, DbError> {
-    let unsure = (!at.wall_known).then(|| at.boot.to_string());
-    Ok(vec![
-        session.as_str().into(),
-        gateway.as_str().into(),
-        at.wall.0.into(),
-        wh(meter)?,
-        unsure.into(),
-    ])
-}
-
-fn of_connector<const N: usize>(
-    charge_point: &ChargePointId,
-    connector: ConnectorId,
-    values: [Param; N],
-) -> Vec<Param> {
-    let mut params = vec![charge_point.as_str().into(), connector.get().into()];
-    params.extend(values);
-    params
-}
-
-fn wh(energy: WattHours) -> Result<Param, DbError> {
-    integer(energy.0)
-}
-
-fn integer(value: u64) -> Result<Param, DbError> {
-    let value = i64::try_from(value);
-    value
-        .map(Param::from)
-        .map_err(|_| DbError::Engine(format!("a number above {} cannot be stored", i64::MAX)))
+/// Texts of devices are shown, not trusted to be short.
+pub(super) fn short(text: &str) -> &str {
+    shortened(text, TEXT_MAX)
 }

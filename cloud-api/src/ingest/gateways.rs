@@ -59,23 +59,30 @@ impl Gateways {
     pub(super) async fn refusal(
         &mut self,
         gateway: &GatewayId,
-        journal: &JournalId,
         now: Timestamp,
     ) -> Result<Option<Bad>, DbError> {
         let fresh = self.known.get(gateway).is_some_and(|known| {
-            let age = now
-                .as_millisecond()
-                .saturating_sub(known.read_at.as_millisecond());
+            let age = now.as_millisecond() - known.read_at.as_millisecond();
             (0..FRESH_MS).contains(&age)
         });
-        if !fresh {
-            self.forget(gateway);
-            let Some(known) = self.read(gateway, now).await? else {
-                let detail = "this gateway does not exist or was revoked";
-                return Ok(Some(Bad::new("gateway", detail)));
-            };
-            self.known.insert(gateway.clone(), known);
+        if fresh {
+            return Ok(None);
         }
+        self.forget(gateway);
+        let Some(known) = self.read(gateway, now).await? else {
+            let detail = "this gateway does not exist or was revoked";
+            return Ok(Some(Bad::new("gateway", detail)));
+        };
+        self.known.insert(gateway.clone(), known);
+        Ok(None)
+    }
+
+    /// Why nothing is taken from this journal of a gateway that is not refused, if so.
+    pub(super) async fn refusal_of_journal(
+        &mut self,
+        gateway: &GatewayId,
+        journal: &JournalId,
+    ) -> Result<Option<Bad>, DbError> {
         if self.is_one_journal_too_many(gateway, journal).await? {
             let detail = format!("this gateway has begun {JOURNALS_MAX} journals");
             return Ok(Some(Bad::new("journals", detail)));

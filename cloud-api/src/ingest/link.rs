@@ -170,6 +170,7 @@ impl Link {
                 let message = Message {
                     topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                     payload: publish.payload.into(),
+                    retained: publish.retain,
                 };
                 // Waiting here is the back-pressure: the broker is not read meanwhile.
                 let _work_ended = self.inbox.send(message).await;

@@ -20,8 +20,8 @@ pub const MESSAGE_MAX: usize = 1024 * 1024;
 pub const PACKET_MAX: usize = MESSAGE_MAX + 64 * 1024;
 /// Different complaints that are remembered; beyond it they are told anew.
 const NOTED_MAX: usize = 1_000;
-/// Longest part of a message that is shown in a log line, in bytes.
-const SHOWN_MAX: usize = 200;
+/// Longest text of a device that is kept, and longest part of a message in a log line, in bytes.
+pub(super) const TEXT_MAX: usize = 200;
 
 /// Why a message was dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,17 @@ impl Bad {
 pub(super) struct Noted(HashSet<(GatewayId, &'static str)>);
 
 impl Noted {
+    /// Whether there is nothing to complain about; else it is told.
+    pub(super) fn is_none(&mut self, gateway: &GatewayId, bad: Option<Bad>) -> bool {
+        match bad {
+            None => true,
+            Some(bad) => {
+                self.note(gateway, bad);
+                false
+            }
+        }
+    }
+
     pub(super) fn note(&mut self, gateway: &GatewayId, bad: Bad) {
         if self.0.len() >= NOTED_MAX {
             self.0.clear();
@@ -162,6 +173,12 @@ pub(super) fn snapshot(payload: &[u8], topic: &ChargePointId) -> Result<Observat
         let detail = format!("snapshot: charge_point_id is not that of the topic ({topic})");
         return Err(Bad::new("snapshot", detail));
     }
+    let numbers = snapshot.connectors.iter().map(|c| c.connector_id);
+    if !numbers.is_sorted_by(|a, b| a < b) {
+        let detail = "snapshot: the connectors are not in ascending order";
+        return Err(Bad::new("snapshot", detail));
+    }
+    let firmware = snapshot.firmware.as_deref();
     let status = ChargePointStatus::parse(&snapshot.status);
     let connectors = snapshot.connectors.iter().map(connector);
     Ok(Observation {
@@ -172,7 +189,7 @@ pub(super) fn snapshot(payload: &[u8], topic: &ChargePointId) -> Result<Observat
         ocpp_status: status.ok_or_else(|| unknown_word("status", &snapshot.status))?,
         last_heartbeat_at: snapshot.last_answer_at_ms.and_then(time),
         connectors: connectors.collect::<Result<_, _>>()?,
-        firmware: snapshot.firmware,
+        firmware: firmware.map(|text| shortened(text, TEXT_MAX).to_owned()),
         journal_id: snapshot.journal_id,
     })
 }
@@ -219,9 +236,14 @@ fn journal(text: &str) -> Result<JournalId, Bad> {
 }
 
 fn unknown_word(field: &'static str, word: &str) -> Bad {
-    let end = word.floor_char_boundary(SHOWN_MAX);
-    let detail = format!("snapshot: {field} `{}` is not known", &word[..end]);
+    let word = shortened(word, TEXT_MAX);
+    let detail = format!("snapshot: {field} `{word}` is not known");
     Bad::new("snapshot", detail)
+}
+
+/// The beginning of a text, at most `max` bytes.
+pub(super) fn shortened(text: &str, max: usize) -> &str {
+    &text[..text.floor_char_boundary(max)]
 }
 
 fn time(ms: i64) -> Option<Timestamp> {

@@ -7,6 +7,7 @@ mod apply;
 mod gateways;
 mod link;
 mod message;
+mod rows;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     db::{Db, DbError},
-    fleet::Fleet,
+    fleet::{Fleet, Observation},
 };
 use gateways::Gateways;
 use link::Link;
@@ -47,6 +48,8 @@ pub struct Message {
     pub topic: String,
     /// Its body.
     pub payload: Vec<u8>,
+    /// Whether the broker had kept it from before we subscribed.
+    pub retained: bool,
 }
 
 /// What is to be answered to a gateway.
@@ -98,7 +101,7 @@ impl Ingest {
             Some(Incoming::Snapshot(gateway, charge_point)) => {
                 let observation = message::snapshot(&message.payload, &charge_point);
                 match observation {
-                    Ok(observation) => self.fleet.observe(&gateway, &observation, self.clock.now()),
+                    Ok(observation) => self.view(&gateway, &observation, message.retained).await?,
                     Err(bad) => self.noted.note(&gateway, bad),
                 }
                 (gateway, None)
@@ -130,7 +133,9 @@ impl Ingest {
             }
         };
         for _ in 0..CONFLICTS_MAX {
-            if !self.is_admitted(gateway, &batch.journal).await? {
+            if !self.is_admitted(gateway).await?
+                || !self.takes_journal(gateway, &batch.journal).await?
+            {
                 return Ok(None);
             }
             match self.apply(gateway, &batch).await {
@@ -161,7 +166,9 @@ impl Ingest {
             }
         };
         self.gateways.forget(gateway);
-        let connected = state.online && self.is_admitted(gateway, &state.journal).await?;
+        let connected = state.online
+            && self.is_admitted(gateway).await?
+            && self.takes_journal(gateway, &state.journal).await?;
         if connected {
             self.register_refused(gateway).await?;
         }
@@ -173,23 +180,39 @@ impl Ingest {
         self.acknowledge(gateway, &state.journal).await.map(Some)
     }
 
-    /// Whether the gateway exists, is not revoked, and may begin another journal.
-    async fn is_admitted(
+    async fn view(
+        &mut self,
+        gateway: &GatewayId,
+        observation: &Observation,
+        retained: bool,
+    ) -> Result<(), DbError> {
+        if !self.is_admitted(gateway).await? {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        if !retained {
+            // Whoever speaks is there: the last will of a connection that the gateway has replaced
+            // may arrive after its new connection announced itself.
+            self.fleet.set_connected(gateway, true, now);
+        }
+        self.fleet.observe(gateway, observation, now);
+        Ok(())
+    }
+
+    /// Whether the gateway exists and is not revoked.
+    async fn is_admitted(&mut self, gateway: &GatewayId) -> Result<bool, DbError> {
+        let refusal = self.gateways.refusal(gateway, self.clock.now()).await?;
+        Ok(self.noted.is_none(gateway, refusal))
+    }
+
+    /// Whether the gateway may begin, or goes on with, this journal.
+    async fn takes_journal(
         &mut self,
         gateway: &GatewayId,
         journal: &JournalId,
     ) -> Result<bool, DbError> {
-        let refusal = self
-            .gateways
-            .refusal(gateway, journal, self.clock.now())
-            .await?;
-        Ok(match refusal {
-            None => true,
-            Some(bad) => {
-                self.noted.note(gateway, bad);
-                false
-            }
-        })
+        let refusal = self.gateways.refusal_of_journal(gateway, journal).await?;
+        Ok(self.noted.is_none(gateway, refusal))
     }
 
     async fn acknowledge(
@@ -214,6 +237,8 @@ pub struct RunningIngest {
     stop_link: CancellationToken,
     work: JoinHandle<()>,
     link: JoinHandle<()>,
+    /// Cancelled when either task ends, also by a panic.
+    ended: CancellationToken,
     subscribed: watch::Receiver<bool>,
 }
 
@@ -226,13 +251,24 @@ impl RunningIngest {
         let (inbox, messages) = mpsc::channel(INBOX);
         let (link, publisher, subscribed) = Link::new(source, inbox)?;
         let (stop_work, stop_link) = (CancellationToken::new(), CancellationToken::new());
-        let link = tokio::spawn(link.run(stop_link.clone()));
-        let work = tokio::spawn(work(ingest, messages, publisher, stop_work.clone()));
+        let ended = CancellationToken::new();
+        let (link_ends, work_ends) = (ended.clone().drop_guard(), ended.clone().drop_guard());
+        let link = link.run(stop_link.clone());
+        let link = tokio::spawn(async move {
+            let _told_at_the_end = link_ends;
+            link.await;
+        });
+        let work = work(ingest, messages, publisher, stop_work.clone());
+        let work = tokio::spawn(async move {
+            let _told_at_the_end = work_ends;
+            work.await;
+        });
         Ok(Self {
             stop_work,
             stop_link,
             work,
             link,
+            ended,
             subscribed,
         })
     }
@@ -243,11 +279,8 @@ impl RunningIngest {
     }
 
     /// Waits until it ends by itself, which it should not.
-    pub async fn ended(&mut self) {
-        tokio::select! {
-            _panic_or_end = &mut self.work => {}
-            _panic_or_end = &mut self.link => {}
-        }
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Finishes the message at hand, sends what is owed and disconnects.
@@ -303,11 +336,16 @@ async fn take_in(
                 }
                 return reply;
             }
-            Err(error) => {
+            Err(error @ (DbError::Engine(_) | DbError::Closed)) => {
                 if !told {
                     tracing::error!(%error, "Facts cannot be stored; gateways keep them, trying every second");
                     told = true;
                 }
+            }
+            // Waiting would not change it, and would hold up every other gateway.
+            Err(error) => {
+                tracing::error!(%error, topic = message.topic, "Message was dropped, its gateway keeps it");
+                return None;
             }
         }
         ingest.fleet.sweep(ingest.clock.now());

@@ -68,6 +68,7 @@ async fn another_process_that_applies_the_same_batch_applies_it_once() {
         let message = Message {
             topic: Topics::of(&gateway).facts(),
             payload: serde_json::to_vec(&batch).unwrap(),
+            retained: false,
         };
         let reply = other.receive(&message).await.unwrap().unwrap();
         assert_eq!(Some(reply.acknowledgement), acknowledgement(5));
@@ -364,10 +365,68 @@ async fn while_the_database_is_gone_nothing_is_acknowledged() {
     let message = Message {
         topic: Topics::of(&world.gateway).facts(),
         payload: serde_json::to_vec(&batch).unwrap(),
+        retained: false,
     };
     assert!(world.ingest.receive(&message).await.is_err());
     let mut world = world.restarted().await;
     assert_eq!(world.facts(&whole_session()).await, acknowledgement(5));
     assert_eq!(world.books().await, WHOLE_SESSION_BOOKS);
     let _: &Db = &world.db;
+}
+
+#[tokio::test]
+async fn a_fact_that_cannot_be_stored_is_kept_as_it_came_and_the_server_still_starts() {
+    let mut world = World::new().await;
+    world.facts(&whole_session()).await;
+    let far = WallTime(i64::MAX);
+    let leap = Change::ClockCorrected {
+        boot: BootId(7),
+        offset_ms: i64::MIN,
+    };
+    let mut crossed = announced("CP1");
+    if let Change::ChargePointAnnounced(announcement) = &mut crossed {
+        announcement
+            .connectors
+            .push(announcement.connectors[0].clone());
+    }
+    let facts = [
+        fact(6, START, started("sess_2", "CP1", u64::MAX)),
+        fact(7, START, read("sess_1", u64::MAX)),
+        at_wall(8, far, false, started("sess_3", "CP1", 0)),
+        fact(9, START, leap),
+        fact(10, START, crossed),
+        fact(11, START, status("CP1", ConnectorStatus::Faulted)),
+    ];
+    assert_eq!(world.facts(&facts).await, acknowledgement(11));
+    let sql = "SELECT sequence, reason FROM unread_facts ORDER BY sequence";
+    assert_eq!(
+        world.table(sql, &["sequence", "reason"]).await,
+        "6|a number is too great\n\
+         7|a number is too great\n\
+         8|a time lies beyond the year 9999\n\
+         9|a time lies beyond the year 9999\n\
+         10|the connectors are not in ascending order\n"
+    );
+    let expected = WHOLE_SESSION_BOOKS.replace("j1|5|0", "j1|11|5");
+    assert_eq!(world.books().await, expected);
+    let world = world.restarted().await;
+    assert_eq!(world.summary().energy_today_wh, 2_500);
+    let statuses = world
+        .table("SELECT status FROM connectors", &["status"])
+        .await;
+    assert_eq!(statuses, "Faulted\n");
+}
+
+#[tokio::test]
+async fn absurd_registers_do_not_stop_the_summary() {
+    let mut world = World::new().await;
+    let absurd = i64::MAX.unsigned_abs();
+    let mut facts = vec![fact(1, START, announced("CP1"))];
+    for (index, sequence) in (0..3).zip((2..).step_by(2)) {
+        let id = format!("sess_{index}");
+        facts.push(fact(sequence, START, started(&id, "CP1", 0)));
+        facts.push(fact(sequence + 1, START, ended(&id, "CP1", absurd)));
+    }
+    world.facts(&facts).await;
+    assert_eq!(world.summary().energy_today_wh, u64::MAX);
 }

@@ -271,3 +271,31 @@ async fn with_tls_gateways_speak_encrypted_and_plain_text_is_not_understood() {
     assert!(plain.is_err(), "plain text on a TLS port: {plain:?}");
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn a_late_last_will_does_not_keep_a_gateway_offline_that_speaks() {
+    let mut world = World::new().await;
+    let gateway = world.gateway.clone();
+    world.facts(&whole_session()[..1]).await;
+    world.state_of(&gateway, true).await;
+    let view = snapshot(1, "Available", START, None);
+    world.snapshot(&view).await;
+    world.state_of(&gateway, false).await;
+    let online = |world: &World| world.fleet.find(&cp("CP1")).unwrap().online;
+    // What the broker kept from earlier proves nothing, what is said now does.
+    world.retained_snapshot(&view).await;
+    assert!(!online(&world));
+    world.snapshot(&view).await;
+    assert!(online(&world));
+}
+
+#[tokio::test]
+async fn a_revoked_gateways_snapshots_show_nothing() {
+    let mut world = World::new().await;
+    let gateway = world.gateway.clone();
+    world.facts(&whole_session()[..1]).await;
+    world.gateways.revoke(&gateway).await.unwrap();
+    world.clock.advance(SignedDuration::from_secs(10));
+    world.snapshot(&snapshot(1, "Charging", START, None)).await;
+    assert_eq!(world.summary().offline, 1);
+}

@@ -108,7 +108,14 @@ impl World {
         topic: String,
         payload: Vec<u8>,
     ) -> Option<Acknowledgement> {
-        let reply = self.ingest.receive(&Message { topic, payload }).await;
+        let reply = self
+            .ingest
+            .receive(&Message {
+                topic,
+                payload,
+                retained: false,
+            })
+            .await;
         reply.unwrap().map(|reply| reply.acknowledgement)
     }
 
@@ -152,6 +159,16 @@ impl World {
     pub(crate) async fn snapshot(&mut self, snapshot: &Snapshot) {
         let gateway = self.gateway.clone();
         self.snapshot_of(&gateway, snapshot).await;
+    }
+
+    /// As the broker delivers it on subscribing.
+    pub(crate) async fn retained_snapshot(&mut self, snapshot: &Snapshot) {
+        let message = Message {
+            topic: Topics::of(&self.gateway).snapshot(&cp(&snapshot.charge_point_id)),
+            payload: serde_json::to_vec(snapshot).unwrap(),
+            retained: true,
+        };
+        assert_eq!(self.ingest.receive(&message).await, Ok(None));
     }
 
     pub(crate) async fn snapshot_of(&mut self, gateway: &GatewayId, snapshot: &Snapshot) {
