@@ -230,12 +230,20 @@ impl Turn<'_> {
     }
 
     fn sum_power(&mut self, i: usize, reading: &Reading) {
+        let power = power_in(reading);
+        let (now, turn) = (self.now.monotonic, self.number);
+        let meter = &mut self.live_mut(i).meter;
+        meter.fresh = true;
+        meter.read_in_turn = turn;
+        // A device that never tells its power has no register, and nobody waits for one.
+        if power.is_none() && meter.summing.is_none() {
+            return;
+        }
         if self.state(i).register.offset.is_none() {
             let total = self.state(i).register.total;
             self.tie(i, total, total);
         }
         let mut total = self.register_total(i);
-        let now = self.now.monotonic;
         let meter = &mut self.live_mut(i).meter;
         if let Some((watts, since)) = meter.summing {
             let elapsed = now.ms_since(since);
@@ -245,12 +253,9 @@ impl Turn<'_> {
                 total = WattHours(total.0 + sum / WATT_MS_PER_WH);
             }
         }
-        if let Some(power) = power_in(reading) {
-            let import = u64::try_from(power.0).unwrap_or(0);
-            meter.summing = Some((import, now));
-        } else if let Some((_, since)) = &mut meter.summing {
-            *since = now;
-        }
+        let last = meter.summing.map_or(0, |(watts, _)| watts);
+        let import = power.map_or(last, |power| u64::try_from(power.0).unwrap_or(0));
+        meter.summing = Some((import, now));
         meter.resolution = WattHours(1);
         self.reach(i, total);
     }

@@ -187,8 +187,12 @@ impl Turn<'_> {
         });
     }
 
-    /// Records the register of a running session once per quarter hour.
+    /// Records the register of a running session once per quarter hour; while its meter is not
+    /// heard, the first reading after that takes the place.
     pub(crate) fn settle_meter_read(&mut self, i: usize) {
+        if !self.live(i).meter.fresh {
+            return;
+        }
         let Some(session) = &self.state(i).session else {
             return;
         };

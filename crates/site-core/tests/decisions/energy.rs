@@ -187,3 +187,40 @@ fn a_charger_that_comes_back_tells_its_register_before_a_session_begins() {
     assert_eq!(changes(&decision)[0], unattributed(7_000, 7_090));
     assert_eq!(bench.site.open_sessions(), vec![session(1)]);
 }
+
+#[test]
+fn a_power_that_is_not_told_again_is_taken_for_the_last_one() {
+    let mut bench = Bench::started(own_energy(EnergySource::IntegratedPower));
+    let state = Value::VehicleState(VehicleState::C);
+    let power = Value::Power(Watts(7_200));
+    bench.at(1_000).read(CHARGER, vec![state.clone(), power]);
+    bench.at(2_000).read(CHARGER, vec![state.clone()]);
+    bench.at(3_000).read(CHARGER, vec![state]);
+    assert_eq!(bench.view().meter, Some(WattHours(4)));
+}
+
+#[test]
+fn a_charger_that_tells_no_power_has_sessions_without_energy_and_nobody_waits() {
+    let config = own_energy(EnergySource::IntegratedPower);
+    let mut bench = Bench::started(config.clone());
+    bench.at(1_000).charger(VehicleState::B, 16_000);
+    assert_eq!(bench.site.open_sessions(), vec![session(1)]);
+    let decision = bench.at(2_000).charger(VehicleState::A, 16_000);
+    let ended = ended(1, 0, StopReason::EvDisconnected);
+    assert_eq!(changes(&decision)[0], ended);
+    assert_eq!(bench.view().meter, None);
+}
+
+#[test]
+fn hours_of_silence_may_hide_more_energy_than_a_glitch() {
+    let mut bench = Bench::charging(free());
+    // Twice 11 040 W for 10 h is 220 kWh, and the margin on top.
+    let hours = 3_600_000 * 10;
+    bench.at(1_000 + hours).meter(5_000 + 270_000);
+    assert_eq!(bench.view().meter, Some(WattHours(275_000)));
+
+    let mut restarted = Bench::charging(free());
+    restarted.at(10_000).restart(hours);
+    restarted.at(1_000).meter(5_000 + 270_000);
+    assert_eq!(restarted.view().meter, Some(WattHours(275_000)));
+}

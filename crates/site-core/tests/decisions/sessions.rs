@@ -226,6 +226,21 @@ fn a_running_session_is_metered_when_a_quarter_hour_of_utc_begins() {
 }
 
 #[test]
+fn a_meter_that_is_silent_at_the_quarter_hour_is_recorded_when_it_is_back() {
+    let mut bench = Bench::charging(free());
+    bench.at(899_000).meter(8_000);
+    bench.at(899_500).lose(METER);
+    assert_eq!(bench.at(900_000).deadline(), nothing());
+    assert_eq!(bench.site.next_deadline(), Some(Monotonic(1_800_000)));
+    let decision = bench.at(910_000).meter(8_030);
+    let read = Change::MeterRead {
+        session: session(1),
+        meter: WattHours(8_030),
+    };
+    assert_eq!(decision.facts[0].change, read);
+}
+
+#[test]
 fn a_session_waits_5_s_for_a_meter_that_was_never_read_and_then_takes_none_of_its_past() {
     let mut bench = Bench::started(free());
     bench.at(1_000).charger(VehicleState::B, 16_000);
