@@ -1,6 +1,6 @@
 //! The program: reads the command line, then serves, administrates or prints.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -75,7 +75,9 @@ fn start_logging() -> Result<(), String> {
     let targets: Targets = wanted.parse().map_err(|_| {
         format!("DYNAMO_LOG={wanted} is no log level; use error, warn, info, debug or trace")
     })?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(layer.with_filter(targets))
         .init();

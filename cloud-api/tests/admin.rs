@@ -1,4 +1,5 @@
 //! The real program: administration round trips beside a running server, and its ways to end.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -71,6 +72,7 @@ impl Program {
 struct Server {
     child: Child,
     http: String,
+    mqtt: String,
 }
 
 impl Server {
@@ -84,11 +86,10 @@ impl Server {
         };
         let http = next("HTTP listening on ");
         let mqtt = next("MQTT listening on ");
-        assert!(http.starts_with("http://127.0.0.1:") && mqtt.starts_with("mqtt://127.0.0.1:"));
-        Self { child, http }
+        Self { child, http, mqtt }
     }
 
-    fn get(&self, path: &str, key: &str) -> (u16, Value) {
+    fn get(&self, path: &str, key: &str, trusted: Option<reqwest::Certificate>) -> (u16, Value) {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -96,12 +97,11 @@ impl Server {
             .unwrap();
         runtime.block_on(async {
             let url = format!("{}{path}", self.http);
-            let answer = reqwest::Client::new()
-                .get(url)
-                .bearer_auth(key)
-                .send()
-                .await
+            let client = reqwest::Client::builder()
+                .tls_certs_only(trusted)
+                .build()
                 .unwrap();
+            let answer = client.get(url).bearer_auth(key).send().await.unwrap();
             let limit = answer.headers().get("x-ratelimit-limit").cloned();
             let status = answer.status().as_u16();
             let mut body: Value = answer.json().await.unwrap();
@@ -150,10 +150,10 @@ fn administration_works_beside_a_running_server_and_shows_at_once() {
     });
     assert_eq!(key, shown);
 
-    let (status, summary) = server.get("/api/v1/cpo/fleet/summary", secret);
+    let (status, summary) = server.get("/api/v1/cpo/fleet/summary", secret, None);
     assert_eq!((status, &summary["limit"]), (200, &json!("10000")));
     assert_eq!(summary["organisation_id"], org);
-    let (status, keys) = server.get("/api/v1/org/api-keys", secret);
+    let (status, keys) = server.get("/api/v1/org/api-keys", secret, None);
     assert_eq!((status, &keys["total"]), (200, &json!(1)));
     assert_eq!(keys["keys"][0]["id"], key["id"]);
 
@@ -162,10 +162,9 @@ fn administration_works_beside_a_running_server_and_shows_at_once() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     let log = String::from_utf8(ended.stderr).unwrap();
     assert!(!log.contains(secret), "no secret in the log");
-    assert!(
-        !program.dir.path().join("data/cloud.sqlite-wal").exists(),
-        "the database was closed"
-    );
+    let log_left = std::fs::metadata(program.dir.path().join("data/cloud.sqlite-wal"));
+    let log_left = log_left.map_or(0, |file| file.len());
+    assert_eq!(log_left, 0, "the database was closed");
 }
 
 #[test]
@@ -280,6 +279,14 @@ fn an_installers_password_comes_by_standard_input() {
 #[test]
 fn what_is_wrong_is_told_in_a_sentence_with_the_remedy() {
     let program = Program::new(CONFIG);
+    let no_database = program.admin("org list");
+    assert_eq!(no_database.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(no_database.stderr).unwrap(),
+        "there is no database data/cloud.sqlite; say where it is with --config FILE, or begin one with `cloud-api admin org create`\n"
+    );
+    assert!(!program.dir.path().join("data").exists());
+    let org = program.id("org create --name Acme", "organisation_id");
     let problem = |arguments: &str| {
         let output = program.admin(arguments);
         assert!(output.stdout.is_empty(), "{output:?}");
@@ -315,7 +322,9 @@ fn what_is_wrong_is_told_in_a_sentence_with_the_remedy() {
             "the tier enterprise needs its agreed number: --hourly-limit N\n".to_owned()
         )
     );
-    assert_eq!(program.text("org list"), "There is no organisation yet.\n");
+    let nothing_made = format!("{org}  Acme (free, 1000/h, UTC)\n");
+    assert_eq!(program.text("org list"), nothing_made);
+    assert_eq!(program.text("site list"), "There is no site yet.\n");
 
     for (arguments, remedy) in [
         (
@@ -398,4 +407,34 @@ fn a_second_signal_ends_it_at_once() {
         "ended at once by a second SIGTERM: requests were cut off, quotas stand as after a crash"
     );
     assert_eq!(server.ends().status.code(), Some(1));
+}
+
+#[test]
+fn https_and_mqtts_are_a_matter_of_configuration() {
+    let tls = "tls = { certificate_file = \"a.pem\", key_file = \"a.key\" }";
+    let config = CONFIG
+        .replace("\" }", &format!("\", {tls} }}"))
+        .replace("[mqtt]", &format!("{tls}\n[mqtt]"));
+    let program = Program::new(&config);
+    let certificate = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let write =
+        |name: &str, text: String| std::fs::write(program.dir.path().join(name), text).unwrap();
+    write("a.pem", certificate.cert.pem());
+
+    let output = program.command().output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "cannot read private key a.key: No such file or directory (os error 2)\n"
+    );
+
+    write("a.key", certificate.signing_key.serialize_pem());
+    let server = program.serve();
+    assert!(server.http.starts_with("https://127.0.0.1:"));
+    assert!(server.mqtt.starts_with("mqtts://127.0.0.1:"));
+    let trusted = reqwest::Certificate::from_pem(certificate.cert.pem().as_bytes()).unwrap();
+    let (status, body) = server.get("/api/v1/cpo/fleet/summary", "nonsense", Some(trusted));
+    assert_eq!((status, &body["error"]), (401, &json!("unauthorized")));
+    server.signal("TERM");
+    assert_eq!(server.ends().status.code(), Some(0));
 }

@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -75,14 +76,37 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(config: Config) -> anyhow::Result<Self> {
+    /// Opens the database. Only what begins a new one may make its files: any other command on a
+    /// directory without them is a mistake in the place.
+    fn open(config: Config, begins: bool) -> anyhow::Result<Self> {
+        let database = config.database();
+        ensure!(
+            begins || database.exists(),
+            "there is no database {}; say where it is with --config FILE, or begin one with `cloud-api admin org create`",
+            database.display()
+        );
         make_data_dir(&config)?;
         Ok(Self {
             secrets: ServerSecrets::load_or_create(&config.data_dir)?,
-            db: Db::open(&config.database())?,
+            db: Db::open(&database)?,
             clock: Clock::system(),
             config,
         })
+    }
+}
+
+impl AdminCommand {
+    /// Whether it makes sense on a database that is not there yet.
+    fn begins(&self) -> bool {
+        match self {
+            Self::Org(command) => matches!(command, org::OrgCommand::Create { .. }),
+            Self::Installer(installer::InstallerCommand::Create { .. }) => true,
+            Self::User(_)
+            | Self::Key(_)
+            | Self::Site(_)
+            | Self::Gateway(_)
+            | Self::Mosquitto { .. } => false,
+        }
     }
 }
 
@@ -91,7 +115,7 @@ impl Desk {
 /// # Errors
 /// A sentence that says what to do.
 pub async fn run(config: Config, args: AdminArgs) -> anyhow::Result<()> {
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config, args.command.begins())?;
     let result = perform(&desk, args.command).await;
     desk.db.close().await;
     let report = result?;

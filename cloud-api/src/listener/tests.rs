@@ -160,19 +160,6 @@ async fn who_is_slow_with_a_head_or_a_handshake_is_left() {
 }
 
 #[tokio::test]
-async fn a_head_without_end_is_refused() {
-    let served = serving(quick(), None, Bounds::default()).await;
-    let mut stream = connect(served.address).await;
-    let head = format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(2 * HEAD_MAX));
-    let _closed_early = stream.write_all(head.as_bytes()).await;
-    let answer = rest(&mut stream).await;
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 431 "),
-        "{answer}"
-    );
-}
-
-#[tokio::test]
 async fn handlers_learn_who_asks() {
     let router = Router::new().route(
         "/",
