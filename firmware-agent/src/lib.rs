@@ -4,11 +4,13 @@
 //! nothing of sessions, sites or users.
 
 mod bus;
+pub mod client;
 pub mod codec;
 pub mod decode;
 pub mod encode;
 mod link;
 pub mod poll_plan;
+pub mod scan;
 
 #[cfg(test)]
 mod testing;

@@ -9,7 +9,7 @@ use crate::codec::{ExceptionCode, Request};
 use crate::encode::Unwritable;
 
 /// Why there was no answer.
-pub(super) fn no_answer(
+pub(crate) fn no_answer(
     failure: &Failure,
     unit: u8,
     request: &Request,
@@ -50,7 +50,7 @@ pub(super) fn no_answer(
 }
 
 /// The device answered with an exception.
-pub(super) fn refused(code: ExceptionCode, unit: u8, request: &Request) -> DeviceFault {
+pub(crate) fn refused(code: ExceptionCode, unit: u8, request: &Request) -> DeviceFault {
     let remedy = match code.0 {
         1 | 2 => {
             "Check that the profile fits the model and its firmware, and that remote control is enabled in the device."

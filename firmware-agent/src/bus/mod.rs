@@ -5,7 +5,7 @@
 
 mod device;
 mod diagnostics;
-mod fault;
+pub(crate) mod fault;
 mod outbox;
 mod task;
 pub(crate) mod wire;

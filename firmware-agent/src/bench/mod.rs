@@ -1,0 +1,263 @@
+//! What the bench tool does with a line.
+
+pub(crate) mod args;
+mod table;
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use firmware_agent::client::{Client, Unanswered};
+use firmware_agent::codec::{Answer, Request};
+use firmware_agent::decode::Image;
+use firmware_agent::{BusLink, encode, scan};
+use hw_profiles::{Profile, builtin};
+use site_model::{DeviceFault, Milliamps};
+
+use self::args::{Args, Command, Device, Line};
+use self::table::Shown;
+
+pub(crate) async fn run(args: Args) -> Result<()> {
+    match args.command {
+        Command::Scan { units, timeout_ms } => {
+            scan_lines(&args.line, units, Duration::from_millis(timeout_ms)).await
+        }
+        Command::Identify { unit } => identify(&args.line, unit).await,
+        Command::Read {
+            device,
+            raw: Some((table, address, count)),
+        } => {
+            let request = Request::Read {
+                table,
+                address,
+                count,
+            };
+            read_raw(&args.line, device.unit.unwrap_or(1), &request).await
+        }
+        Command::Read { device, raw: None } => {
+            let (mut client, unit, profile) = open(&args.line, &device).await?;
+            say(&read_table(&mut client, unit, &profile).await?);
+            Ok(())
+        }
+        Command::Write {
+            device,
+            limit,
+            phases,
+            yes,
+        } => write(&args.line, &device, Milliamps(limit), phases, yes).await,
+        Command::Watch {
+            device,
+            interval_ms,
+        } => watch(&args.line, &device, Duration::from_millis(interval_ms)).await,
+    }
+}
+
+async fn scan_lines(line: &Line, (first, last): (u8, u8), timeout: Duration) -> Result<()> {
+    let named = line.link(None)?;
+    let links = match &named {
+        BusLink::Serial { path, .. } if line.is_open() => scan::usual_lines()
+            .into_iter()
+            .map(|line| BusLink::Serial {
+                path: path.clone(),
+                line,
+            })
+            .collect(),
+        BusLink::Serial { .. } | BusLink::Tcp { .. } => vec![named],
+    };
+    let units = scan::units(first, last);
+    for link in links {
+        let mut client = Client::open(link.clone()).await.map_err(told)?;
+        say(&format!(
+            "Asking {} units on {}",
+            units.len(),
+            table::link(&link)
+        ));
+        let mut found = vec![];
+        for (asked, unit) in units.iter().enumerate() {
+            if asked % 10 == 0 && asked > 0 {
+                // Each unit that is not there costs its timeout twice: waiting and resting.
+                let left = timeout * 2 * u32::try_from(units.len() - asked).unwrap_or(u32::MAX);
+                say(&format!(
+                    "  {asked} asked, at most {} s left",
+                    left.as_secs()
+                ));
+            }
+            if let Some(device) = scan::identify(&mut client, *unit, builtin(), timeout).await {
+                say(&format!(
+                    "  unit {unit}: {}",
+                    table::models(&device.profiles)
+                ));
+                found.push(device);
+            }
+        }
+        if !found.is_empty() {
+            say(&table::configuration(&link, &found));
+            return Ok(());
+        }
+    }
+    bail!(
+        "Nobody answered. Check power, wiring (A and B swapped?) and, on a serial line, termination; \
+         a longer --timeout-ms helps with slow devices."
+    );
+}
+
+async fn identify(line: &Line, unit: u8) -> Result<()> {
+    let mut client = Client::open(line.link(None)?).await.map_err(told)?;
+    let timeout = Duration::from_millis(1_000);
+    match scan::identify(&mut client, unit, builtin(), timeout).await {
+        Some(found) => say(&format!("unit {unit}: {}", table::models(&found.profiles))),
+        None => bail!("Unit {unit} does not answer. `firmware-agent scan` looks for others."),
+    }
+    Ok(())
+}
+
+async fn read_raw(line: &Line, unit: u8, request: &Request) -> Result<()> {
+    let mut client = Client::open(line.link(None)?).await.map_err(told)?;
+    let asked = client
+        .ask(unit, request, Duration::from_millis(1_000), Duration::ZERO)
+        .await;
+    match asked.map_err(unanswered)? {
+        Answer::Registers(words) => {
+            let Request::Read { address, .. } = request else {
+                bail!("only a read is asked here");
+            };
+            for (offset, word) in (u32::from(*address)..).zip(words) {
+                say(&format!("{offset:>6}  0x{word:04X}  {word}"));
+            }
+            Ok(())
+        }
+        Answer::Written => Ok(()),
+        Answer::Exception(code) => bail!("Unit {unit} refused the {request} with {code}."),
+    }
+}
+
+async fn open(line: &Line, device: &Device) -> Result<(Client, u8, Profile)> {
+    let profile = device.profile()?;
+    let link = line.link(Some(&profile))?;
+    let client = Client::open(link).await.map_err(told)?;
+    Ok((client, device.unit.unwrap_or(profile.link.unit), profile))
+}
+
+/// Reads register by register, so that one that is refused does not hide the others.
+async fn read_table(client: &mut Client, unit: u8, profile: &Profile) -> Result<String> {
+    let mut image = Image::new(profile);
+    let mut faults = vec![None; profile.registers.len()];
+    let mut answered = false;
+    // Conditions may name registers that stand further down: a second pass knows them.
+    for _ in 0..2 {
+        for (index, register) in profile.registers.iter().enumerate() {
+            let exists = image.holds(profile, &register.when) == Some(true);
+            if !exists || image.words(index).is_some() || faults[index].is_some() {
+                continue;
+            }
+            match client.read(unit, profile, register).await {
+                Ok(words) => {
+                    answered = true;
+                    image.set(index, &words);
+                }
+                Err(missing)
+                    if answered
+                        || !missing.response.is_empty()
+                        || missing.fault.message.contains("refused") =>
+                {
+                    faults[index] = Some(missing.fault.message);
+                }
+                Err(missing) => return Err(unanswered(missing)),
+            }
+        }
+    }
+    Ok(table::values(profile, &image, &faults))
+}
+
+async fn write(
+    line: &Line,
+    device: &Device,
+    limit: Milliamps,
+    phases: u8,
+    yes: bool,
+) -> Result<()> {
+    let profile = device.profile()?;
+    let Some(control) = &profile.limit else {
+        bail!("profile {} has no limit.", profile.id);
+    };
+    let order = encode::limit_order(control, limit, phases)?;
+    let requests: Vec<String> = order.requests.iter().map(ToString::to_string).collect();
+    say(&format!(
+        "{}: limit {}",
+        requests.join(", then "),
+        order.applied
+    ));
+    if !yes {
+        bail!("Nothing was written. Add --yes to write.");
+    }
+    let (mut client, unit, _) = open(line, device).await?;
+    let timeout = Duration::from_millis(profile.link.answer_timeout_ms);
+    let gap = Duration::from_millis(profile.link.gap_ms);
+    for request in &order.requests {
+        match client
+            .ask(unit, request, timeout, gap)
+            .await
+            .map_err(unanswered)?
+        {
+            Answer::Written | Answer::Registers(_) => {}
+            Answer::Exception(code) => bail!("Unit {unit} refused the {request} with {code}."),
+        }
+    }
+    let read_back = control.read_back.as_ref();
+    let register = profile
+        .registers
+        .iter()
+        .find(|register| Some(&register.name) == read_back);
+    match register {
+        None => say("Written and echoed. This model does not tell the limit it applies."),
+        Some(register) => {
+            let words = client
+                .read(unit, &profile, register)
+                .await
+                .map_err(unanswered)?;
+            let shown = Shown::of(register, &words);
+            say(&format!("Written and echoed. Read back: {shown}"));
+        }
+    }
+    Ok(())
+}
+
+async fn watch(line: &Line, device: &Device, interval: Duration) -> Result<()> {
+    let (mut client, unit, profile) = open(line, device).await?;
+    let interval = interval.max(Duration::from_millis(profile.link.read_interval_ms));
+    loop {
+        let table = read_table(&mut client, unit, &profile).await;
+        let shown = table.unwrap_or_else(|error| format!("{error:#}"));
+        // Home, then clear what is below (ECMA-48).
+        say(&format!(
+            "\x1b[H\x1b[J{} unit {unit}, Ctrl-C ends\n\n{shown}",
+            profile.model
+        ));
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
+        }
+    }
+}
+
+fn told(fault: DeviceFault) -> anyhow::Error {
+    anyhow!("{} {}", fault.message, fault.remedy)
+}
+
+fn unanswered(missing: Unanswered) -> anyhow::Error {
+    let heard = if missing.response.is_empty() {
+        "nothing"
+    } else {
+        &missing.response
+    };
+    anyhow!(
+        "{} {}\n  sent:  {}\n  heard: {heard}",
+        missing.fault.message,
+        missing.fault.remedy,
+        missing.request
+    )
+}
+
+#[expect(clippy::print_stdout, reason = "a command line tool")]
+fn say(text: &str) {
+    println!("{text}");
+}
