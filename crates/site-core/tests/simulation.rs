@@ -21,8 +21,9 @@ const ROUGH_RUNS: u64 = 1_000;
 const CALM_RUNS: u64 = 300;
 const EVENTS_PER_RUN: u32 = 300;
 
-/// Seeds that once found a fault; they stay.
-const KEPT_SEEDS: &[u64] = &[];
+/// Seeds that once found a fault stay.
+/// 7019: a coarse session register rounds down once per session (the audit allowed one rounding).
+const KEPT_SEEDS: &[u64] = &[7_019];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

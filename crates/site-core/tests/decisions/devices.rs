@@ -110,4 +110,6 @@ fn one_connector_of_two_is_enough_for_a_fault_and_not_for_out_of_operation() {
     assert_eq!(overall(&bench), ChargePointStatus::Available);
     bench.at(2_000).read("charger-2", state(VehicleState::F));
     assert_eq!(overall(&bench), ChargePointStatus::Faulted);
+    let last_answer = bench.site.view(&cp()).unwrap().last_answer;
+    assert_eq!(last_answer, Some(bench.timestamp()), "the latest of both");
 }

@@ -200,6 +200,16 @@ fn a_power_that_is_not_told_again_is_taken_for_the_last_one() {
 }
 
 #[test]
+fn parts_of_a_watt_hour_are_summed_and_not_dropped() {
+    let mut bench = Bench::started(own_energy(EnergySource::IntegratedPower));
+    for second in 1..=37 {
+        let power = Value::Power(Watts(1_000));
+        bench.at(second * 1_000).read(CHARGER, vec![power]);
+    }
+    assert_eq!(bench.view().meter, Some(WattHours(10)));
+}
+
+#[test]
 fn a_charger_that_tells_no_power_has_sessions_without_energy_and_nobody_waits() {
     let config = own_energy(EnergySource::IntegratedPower);
     let mut bench = Bench::started(config.clone());

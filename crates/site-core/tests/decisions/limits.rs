@@ -186,3 +186,16 @@ fn a_device_that_comes_back_is_written_to_without_waiting() {
     let decision = bench.at(12_000).charger(VehicleState::C, 16_000);
     assert_eq!(decision.at_once, vec![write(10_000)]);
 }
+
+#[test]
+fn a_refusal_is_forgotten_with_the_connection() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", limit(10_000));
+    bench.at(10_100).tell(Event::WriteRefused {
+        device: device(CHARGER),
+        fault: fault(),
+    });
+    bench.at(11_000).lose(CHARGER);
+    bench.at(12_000).charger(VehicleState::C, 16_000);
+    assert_eq!(bench.view().fault, None);
+}

@@ -218,3 +218,30 @@ fn a_deadline_without_anything_due_decides_nothing() {
         assert_eq!(bench.at(at * 1_000).deadline(), nothing());
     }
 }
+
+#[test]
+fn bounds_are_told_in_the_time_that_was_known_later() {
+    // Last proof of life: a status, then a meter value; both recorded before the time was known.
+    for (alive_at, quarter) in [(3_000, false), (900_000, true)] {
+        let mut bench = Bench::started(free());
+        bench.wall_known = false;
+        bench.at(1_000).meter(5_000);
+        bench.at(2_000).charger(VehicleState::B, 16_000);
+        bench.at(3_000).charger(VehicleState::C, 16_000);
+        if quarter {
+            bench.at(alive_at).deadline();
+        }
+        bench.wall_known = true;
+        bench
+            .at(901_000 - 1)
+            .tell(Event::ClockSet { offset_ms: 70_000 });
+        let alive = WallTime(WALL_AT_START + i64::try_from(alive_at).unwrap() + 70_000);
+        bench.restart(600_000);
+        bench.at(1_000).charger(VehicleState::A, 16_000);
+        let bounds = (alive, bench.wall());
+        let reason = StopReason::EvDisconnected;
+        let decision = bench.at(2_000).meter(5_000);
+        let expected = ended_between(1, 5_000, reason, Some(bounds));
+        assert_eq!(decision.facts[0].change, expected);
+    }
+}

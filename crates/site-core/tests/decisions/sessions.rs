@@ -171,6 +171,7 @@ fn a_short_fault_leaves_the_session_alone_and_one_of_60_s_ends_it() {
     assert_eq!(decision, bench.expect(faulted, vec![], vec![publish()]));
     bench.at(30_000).charger(VehicleState::C, 16_000);
     bench.at(40_000).charger(VehicleState::F, 16_000);
+    bench.at(70_000).charger(VehicleState::F, 16_000);
     bench.at(99_000).meter(5_200);
     assert_eq!(bench.site.next_deadline(), Some(Monotonic(100_000)));
     assert_eq!(bench.at(99_999).deadline(), nothing());

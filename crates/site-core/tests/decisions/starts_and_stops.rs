@@ -73,6 +73,7 @@ fn a_start_waits_60_s_for_the_plug_however_long_it_may_take() {
     command.expires_at = Monotonic(600_000);
     bench.tell(Event::CommandReceived(command));
     bench.at(3_000).charger(VehicleState::A, 16_000);
+    assert_eq!(bench.site.next_deadline(), Some(Monotonic(62_000)));
     assert_eq!(bench.at(61_999).deadline(), nothing());
     let decision = bench.at(62_000).deadline();
     let expected = bench.expect(

@@ -24,6 +24,8 @@ pub(crate) struct Device {
     /// Energy since the beginning of the world, in W·ms.
     energy: u64,
     session_began_at: u64,
+    /// How often a vehicle was plugged in: a session register loses up to one count each time.
+    pub(crate) plugs: u64,
     /// What the lifetime register showed when the world began.
     lifetime_before: u64,
     /// Truth when the lifetime register was last reset.
@@ -48,6 +50,7 @@ impl Device {
             inbox: None,
             energy: 0,
             session_began_at: 0,
+            plugs: 0,
             lifetime_before: rng.u64(0..9_000_000),
             reset_at: 0,
         }
@@ -85,6 +88,7 @@ impl Device {
     pub(crate) fn plug(&mut self) {
         if !self.plugged {
             self.session_began_at = self.energy;
+            self.plugs += 1;
         }
         self.plugged = true;
     }

@@ -431,7 +431,12 @@ impl World {
                 "{attributed} Wh of {truth} Wh attributed"
             );
             // Less than this outside sessions counts as noise until more comes.
-            let noise = 2 * device.resolution.max(50) + device.resolution;
+            let roundings = if device.counts_sessions {
+                device.plugs
+            } else {
+                1
+            };
+            let noise = 2 * device.resolution.max(50) + roundings * device.resolution;
             let complete = !self.calm || attributed + noise >= truth;
             assert!(complete, "only {attributed} Wh of {truth} Wh attributed");
         }
