@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use crate::http::CompleteRefusals;
+
 /// See [`Bounds::connections`].
 const CONNECTIONS_MAX: usize = 2_048;
 /// See [`Bounds::grace`].
@@ -236,7 +238,7 @@ impl Server {
     {
         let router = self.router.clone();
         let builder = builder(http2);
-        let io = TokioIo::new(stream);
+        let io = TokioIo::new(CompleteRefusals::new(stream));
         let connection =
             builder.serve_connection(io, TowerToHyperService::new(WithPeer { router, peer }));
         if let Err(error) = watcher.watch(connection).await {

@@ -418,6 +418,16 @@ mod tests {
         assert!(message.contains("recursion limit exceeded"), "{message}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_is_given_up_after_30_s() {
+        let (_never_written, reader) = tokio::io::duplex(16);
+        let body = Body::from_stream(tokio_util::io::ReaderStream::new(reader));
+        let began = tokio::time::Instant::now();
+        let error = collect(body).await.unwrap_err();
+        assert_eq!(began.elapsed(), BODY_TIMEOUT);
+        assert_eq!(error.status(), axum::http::StatusCode::BAD_REQUEST);
+    }
+
     #[test]
     fn json_by_any_of_its_names() {
         for json in [

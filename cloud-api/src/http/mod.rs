@@ -14,6 +14,7 @@ mod etag;
 mod idempotency;
 mod path;
 mod query;
+mod refusals;
 mod request_id;
 mod requirement;
 mod routes;
@@ -30,6 +31,7 @@ pub use body::{BODY_MAX, Fields, FromFields, Json};
 pub use caller::{Caller, CallerWith};
 pub use error::{ApiError, Detail};
 pub use query::{NoQuery, Query};
+pub use refusals::CompleteRefusals;
 pub use requirement::{
     AnyKey, AnyOf, OneScope, ReadAnalytics, ReadChargePoints, Requirement, WriteApiKeys,
 };

@@ -91,3 +91,50 @@ fn place(hash: &[u8; 32]) -> u64 {
     let (first, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
     u64::from_be_bytes(*first)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI64;
+
+    use super::*;
+    use crate::id::{ApiKeyId, OrganisationId};
+    use crate::keys::ScopeSet;
+
+    fn key(number: u64, used_ms: i64) -> Arc<ApiKey> {
+        let mut hash = [0; 32];
+        hash[..8].copy_from_slice(&number.to_be_bytes());
+        Arc::new(ApiKey {
+            id: ApiKeyId::parse("key_1").unwrap(),
+            organisation: OrganisationId::parse("org_1").unwrap(),
+            scopes: ScopeSet::default(),
+            hourly_limit: 1,
+            hash,
+            expires_at_ms: None,
+            read_at_ms: 0,
+            last_used_ms: AtomicI64::new(used_ms),
+            written_use_ms: AtomicI64::new(0),
+        })
+    }
+
+    #[test]
+    fn at_the_bound_keys_whose_use_is_written_give_way() {
+        let cache = Cache::default();
+        for number in 0..u64::try_from(KEYS_MAX).unwrap() {
+            cache
+                .remember(key(number, i64::from(number < 10)), 0)
+                .unwrap();
+        }
+        assert!(cache.is_full());
+        cache.remember(key(u64::MAX, 0), 0).unwrap();
+        assert_eq!(cache.read().len(), 11);
+        assert_eq!(cache.used_since_written().len(), 10);
+    }
+
+    #[test]
+    fn a_key_that_is_read_again_keeps_its_use() {
+        let cache = Cache::default();
+        cache.remember(key(1, 7), 0).unwrap();
+        let again = cache.remember(key(1, 0), 0).unwrap();
+        assert_eq!(again.last_used_ms.load(Ordering::Relaxed), 7);
+    }
+}

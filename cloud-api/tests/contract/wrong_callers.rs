@@ -5,7 +5,7 @@ use axum::http::Request;
 use cloud_api::keys::Scope;
 use serde_json::Value;
 
-use crate::harness::{OURS, THEIRS, World, bearer};
+use crate::harness::{Answer, OURS, THEIRS, World, bearer};
 
 /// A secured route, the scopes of which one suffices, and what one's own, another's and an
 /// unknown id answer; `None`: the route has no id.
@@ -114,80 +114,86 @@ fn every_route_has_its_row_and_its_security_is_what_the_row_says() {
 #[tokio::test]
 async fn every_wrong_caller_is_refused_at_every_route() {
     let world = World::new().await;
+    let all = world.key(Scope::ALL).await;
     for row in ROWS {
-        let path = |id: &str| row.path.replace("{id}", id).replace("{key_id}", id);
-        let send = async |path: String, credential: Option<&str>| {
-            let request = match credential {
-                Some(credential) => bearer(&row.method.to_uppercase(), &path, credential),
-                None => Request::builder()
-                    .method(&*row.method.to_uppercase())
-                    .uri(&path),
-            };
-            let request = request.header("content-type", "application/json");
-            let body = Body::from(r#"{"name":"intruder","scopes":["read:billing"]}"#);
-            world.send(request.body(body).unwrap()).await
-        };
         let told = format!("{} {}", row.method, row.path);
+        let status = async |id: &str, credential: Option<&str>| {
+            row.send(&world, id, credential).await.status
+        };
+        assert_eq!(status(OURS, None).await, 401, "{told} without a credential");
         assert_eq!(
-            send(path(OURS), None).await.status,
-            401,
-            "{told} without a credential"
-        );
-        assert_eq!(
-            send(path(OURS), Some("dyn_live_x")).await.status,
+            status(OURS, Some("dyn_live_x")).await,
             401,
             "{told} with nonsense"
         );
 
         let token = world.installer_token();
-        let installer = send(path(OURS), Some(&token)).await;
+        let installer = row.send(&world, OURS, Some(&token)).await;
         assert_eq!(installer.status, 403, "{told} with an installer's token");
         assert!(installer.body.contains("\"required_scope\""), "{told}");
 
-        let others: Vec<_> = Scope::ALL
-            .iter()
-            .copied()
-            .filter(|scope| !row.scopes.contains(scope))
-            .collect();
+        let is_other = |scope: &Scope| !row.scopes.contains(scope);
+        let others: Vec<_> = Scope::ALL.iter().copied().filter(is_other).collect();
         let powerless = world.key(&others).await;
-        if !row.scopes.is_empty() {
-            assert_eq!(
-                send(path(OURS), Some(&powerless)).await.status,
-                403,
-                "{told} without the scope"
-            );
-        }
-        for scope in row.scopes {
-            let (id, _) = world.named_key(&world.theirs, &[]).await;
+        let expected = if row.scopes.is_empty() { 200 } else { 403 };
+        assert_eq!(
+            status(OURS, Some(&powerless)).await,
+            expected,
+            "{told} without the scope"
+        );
+
+        if let Some(ids) = &row.ids {
+            let (their_key, _) = world.named_key(&world.theirs, &[]).await;
             let theirs = if row.path.contains("{id}") {
                 THEIRS
             } else {
-                &id
+                &their_key
             };
-            let key = world.key(&[*scope]).await;
-            if let Some(ids) = &row.ids {
-                assert_eq!(
-                    send(path(theirs), Some(&key)).await.status,
-                    ids.theirs,
-                    "{told} of others"
-                );
-                assert_eq!(
-                    send(path("nobody"), Some(&key)).await.status,
-                    ids.unknown,
-                    "{told} of nobody"
-                );
-            } else {
-                let status = send(path(""), Some(&key)).await.status;
-                assert!(
-                    (200..300).contains(&status),
-                    "{told} with {scope}: {status}"
-                );
-            }
-            let cleared = world
-                .db
-                .write("DELETE FROM api_keys WHERE name = 'intruder'", vec![])
-                .await;
-            cleared.unwrap();
+            assert_eq!(
+                status(theirs, Some(&all)).await,
+                ids.theirs,
+                "{told} of others"
+            );
+            assert_eq!(
+                status("nobody", Some(&all)).await,
+                ids.unknown,
+                "{told} of nobody"
+            );
         }
+    }
+}
+
+#[tokio::test]
+async fn each_scope_that_suffices_suffices_alone() {
+    let world = World::new().await;
+    for row in ROWS {
+        for scope in row.scopes {
+            let (own, key) = world.named_key(&world.ours, &[*scope]).await;
+            let id = if row.path.contains("{id}") {
+                OURS
+            } else {
+                &own
+            };
+            let status = row.send(&world, id, Some(&key)).await.status;
+            assert!(
+                (200..300).contains(&status),
+                "{} with {scope}: {status}",
+                row.path
+            );
+        }
+    }
+}
+
+impl Row {
+    async fn send(&self, world: &World, id: &str, credential: Option<&str>) -> Answer {
+        let method = self.method.to_uppercase();
+        let path = self.path.replace("{id}", id).replace("{key_id}", id);
+        let request = match credential {
+            Some(credential) => bearer(&method, &path, credential),
+            None => Request::builder().method(&*method).uri(&path),
+        };
+        let request = request.header("content-type", "application/json");
+        let body = Body::from(r#"{"name":"intruder","scopes":["read:billing"]}"#);
+        world.send(request.body(body).unwrap()).await
     }
 }
