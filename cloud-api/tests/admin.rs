@@ -261,7 +261,7 @@ fn an_installers_password_comes_by_standard_input() {
     };
     assert_eq!(
         problem("short\n"),
-        "the password must have at least 10 characters, among them an upper-case letter, a lower-case letter and a digit\n"
+        "the password must have 10 to 1024 characters without control characters, among them an upper-case letter, a lower-case letter and a digit\n"
     );
     assert_eq!(
         problem("\n"),
@@ -359,6 +359,17 @@ fn faults_of_the_configuration_end_it_with_2_and_a_taken_port_with_1() {
                     c.toml:3: http.port: is unknown; known here: allow_plain, listen, proxies, tls\n";
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
+
+    let noisy = Program::new(CONFIG)
+        .command()
+        .env("DYNAMO_LOG", "loud=very")
+        .output()
+        .unwrap();
+    assert_eq!(noisy.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(noisy.stderr).unwrap(),
+        "DYNAMO_LOG=loud=very is no log level; use error, warn, info, debug or trace\n"
+    );
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -12,6 +12,8 @@ use crate::secret::{Secret, fill_random, random_base62};
 /// Hashings at one time, for the whole process. Each takes 19 MiB and some 20 ms of one core (argon2id, m = 19456
 /// KiB, t = 2, p = 1: OWASP Password Storage Cheat Sheet), so passwords take 76 MiB at most.
 const CONCURRENT_MAX: usize = 4;
+/// Longest password, in characters.
+pub(in crate::installer) const LENGTH_MAX: usize = 1_024;
 /// How long a login waits for its turn before it is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -20,7 +22,7 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 pub enum PasswordError {
     /// Breaks the rules for new passwords.
     #[error(
-        "the password must have at least 10 characters, among them an upper-case letter, a lower-case letter and a digit"
+        "the password must have 10 to 1024 characters without control characters, among them an upper-case letter, a lower-case letter and a digit"
     )]
     Rules,
     /// More logins than [`CONCURRENT_MAX`] are under way, and none ended in time.
@@ -52,13 +54,15 @@ impl Passwords {
         }
     }
 
-    /// Checks what a new password must have: 10 characters, upper, lower, digit (api contract, section 4).
+    /// Checks what a new password must have: 10 characters, upper, lower, digit (api contract,
+    /// section 4); and what a login would refuse to read.
     ///
     /// # Errors
     /// [`PasswordError::Rules`].
     pub fn check_rules(password: &Secret<String>) -> Result<(), PasswordError> {
         let text = password.expose();
-        let keeps = text.chars().count() >= 10
+        let keeps = (10..=LENGTH_MAX).contains(&text.chars().count())
+            && !text.chars().any(char::is_control)
             && text.chars().any(char::is_uppercase)
             && text.chars().any(char::is_lowercase)
             && text.chars().any(|c| c.is_ascii_digit());
@@ -139,7 +143,11 @@ mod tests {
 
     #[test]
     fn rules_ask_for_length_cases_and_a_digit() {
+        let longest = format!("Ab1{}", "x".repeat(LENGTH_MAX - 3));
         for (text, expected) in [
+            (&*longest, Ok(())),
+            (&*format!("{longest}x"), Err(PasswordError::Rules)),
+            ("Abcdefgh1\t", Err(PasswordError::Rules)),
             ("Abcdefghi1", Ok(())),
             ("Äöüäöüäöü1", Ok(())),
             ("Abcdefgh1", Err(PasswordError::Rules)),
@@ -170,6 +178,13 @@ mod tests {
         assert_eq!(verify("Correct-horse7", None).await, Ok(false));
         let damaged = verify("Correct-horse7", Some("plain".to_owned())).await;
         assert_eq!(damaged, Err(PasswordError::Damaged));
+    }
+
+    #[test]
+    fn an_unknown_account_costs_what_a_known_one_does() {
+        let known = hash_now(&secret("Correct-horse7"));
+        let cost = |hash: &str| hash.splitn(5, '$').take(4).collect::<Vec<_>>().join("$");
+        assert_eq!(cost(&NOBODYS_HASH), cost(&known));
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,14 +7,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::{ApiError, Fields, FromFields, Json, NoQuery, Query as _};
+use crate::installer::password::LENGTH_MAX as PASSWORD_LENGTH_MAX;
 use crate::installer::{AccountError, PasswordError, TOKEN_LIFETIME_S, TooManyAttempts};
 use crate::secret::Secret;
 
 use super::Logins;
 use super::visitor::Visitor;
 
-/// Longest password that is compared, in characters.
-const PASSWORD_MAX: usize = 1_024;
 /// Longest address that is looked up, in characters.
 const EMAIL_MAX: usize = 254;
 
@@ -32,7 +31,7 @@ pub(crate) struct LoginRequest {
 impl FromFields for LoginRequest {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.text("email", 1..=EMAIL_MAX);
-        let password = fields.text("password", 1..=PASSWORD_MAX);
+        let password = fields.text("password", 1..=PASSWORD_LENGTH_MAX);
         Some(Self {
             email: email?,
             password: Secret::new(password?),
