@@ -233,7 +233,7 @@ fn bounds_are_told_in_the_time_that_was_known_later() {
         }
         bench.wall_known = true;
         bench
-            .at(901_000 - 1)
+            .at(alive_at + 999)
             .tell(Event::ClockSet { offset_ms: 70_000 });
         let alive = WallTime(WALL_AT_START + i64::try_from(alive_at).unwrap() + 70_000);
         bench.restart(600_000);
