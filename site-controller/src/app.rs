@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use site_core::Site;
+use site_core::{Site, SiteConfig};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use crate::ids;
 use crate::lifecycle::{self, Heart};
 use crate::local::{ListenError, Listener};
 use crate::runtime::{Inputs, Parts, Runtime};
-use crate::store::{OpenError, Opened, Options, Store};
+use crate::store::{Found, OpenError, Opened, Options, Store};
 use crate::uplink::{Uplink, UplinkConfig};
 
 /// Bus events that may wait for the core; beyond it the buses merge readings.
@@ -56,16 +56,7 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         events: store_events,
         mut found,
     } = opened;
-    for notice in &found.notices {
-        tracing::error!("{notice}");
-    }
-    if let Some(recorded) = found.last_wall {
-        clock.not_before(recorded);
-    }
-    let mut site = Site::new(plan.site);
-    for fact in std::mem::take(&mut found.replay) {
-        site.apply(&fact);
-    }
+    let site = rebuild(plan.site, &mut found, &clock);
     tracing::info!(
         gateway.id = %plan.gateway,
         journal.id = %found.journal,
@@ -121,6 +112,21 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
     }
     buses?.stop().await;
     Ok(())
+}
+
+/// The site as the journal left it.
+fn rebuild(config: SiteConfig, found: &mut Found, clock: &Clock) -> Site {
+    for notice in &found.notices {
+        tracing::error!("{notice}");
+    }
+    if let Some(recorded) = found.last_wall {
+        clock.not_before(recorded);
+    }
+    let mut site = Site::new(config);
+    for fact in std::mem::take(&mut found.replay) {
+        site.apply(&fact);
+    }
+    site
 }
 
 async fn open_journal(plan: &Plan, clock: &Clock) -> Result<Opened, AppError> {

@@ -4,6 +4,9 @@
 //! While the disk fails, what was decided is performed all the same: the core has been told and grants
 //! nothing new that costs money.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

@@ -34,6 +34,9 @@ pub fn render(report: &StatusReport) -> String {
     for charge_point in &report.charge_points {
         charge_point_block(&mut page, charge_point);
     }
+    if !report.meters.is_empty() {
+        page.line("");
+    }
     for meter in &report.meters {
         let power = meter
             .power_w
@@ -302,9 +305,6 @@ fn bytes(count: u64) -> String {
 }
 
 fn amps(milliamps: u32) -> String {
-    if milliamps == 0 {
-        return "0 A (pause)".to_owned();
-    }
     let text = format!("{}.{:03}", milliamps / 1_000, milliamps % 1_000);
     format!("{} A", text.trim_end_matches('0').trim_end_matches('.'))
 }

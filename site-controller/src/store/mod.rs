@@ -141,8 +141,27 @@ pub struct Options {
 /// Handle to the journal; cheap to clone, never blocks.
 #[derive(Debug, Clone)]
 pub struct Store {
-    inbox: Arc<Inbox>,
+    inbox: Arc<Owner>,
     path: PathBuf,
+}
+
+/// The handles' common end of the inbox: when the last handle goes, the writer closes the file.
+#[derive(Debug)]
+struct Owner(Arc<Inbox>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let (reply, _nobody_waits) = oneshot::channel();
+        self.0.close(reply);
+    }
+}
+
+impl std::ops::Deref for Owner {
+    type Target = Inbox;
+
+    fn deref(&self) -> &Inbox {
+        &self.0
+    }
 }
 
 impl Store {
@@ -158,6 +177,7 @@ impl Store {
         let inbox = Arc::new(Inbox::new());
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
         writer::spawn(file, hold, Arc::clone(&inbox), sender, &found)?;
+        let inbox = Arc::new(Owner(inbox));
         let store = Self { inbox, path };
         Ok(Opened {
             store,
@@ -214,7 +234,7 @@ impl Store {
     #[cfg(test)]
     pub(crate) fn blocked() -> Self {
         Self {
-            inbox: Arc::new(Inbox::new()),
+            inbox: Arc::new(Owner(Arc::new(Inbox::new()))),
             path: PathBuf::from("/nonexistent/journal.sqlite"),
         }
     }

@@ -79,8 +79,7 @@ pub(super) fn last_sequence(db: &Connection) -> rusqlite::Result<u64> {
 }
 
 pub(super) fn insert(db: &Connection, envelope: &Envelope) -> rusqlite::Result<()> {
-    let text = serde_json::to_string(envelope)
-        .expect("an envelope is made of texts and numbers and always writes as JSON");
+    let text = text_of(envelope);
     db.prepare_cached("INSERT INTO journal VALUES (?1, ?2)")?
         .execute(params![signed(envelope.sequence), text])?;
     Ok(())
@@ -95,8 +94,7 @@ pub(super) fn set_checkpoint(
     db.execute("DELETE FROM checkpoint", [])?;
     let mut insert = db.prepare_cached("INSERT INTO checkpoint VALUES (?1, ?2)")?;
     for (position, fact) in (1_i64..).zip(facts) {
-        let text = serde_json::to_string(&Envelope::of(unsigned(position), fact))
-            .expect("an envelope is made of texts and numbers and always writes as JSON");
+        let text = text_of(&Envelope::of(unsigned(position), fact));
         insert.execute(params![position, text])?;
     }
     set_number(db, Number::CheckpointSequence, sequence)
@@ -242,6 +240,11 @@ fn each(
         }
     }
     Ok(())
+}
+
+fn text_of(envelope: &Envelope) -> String {
+    serde_json::to_string(envelope)
+        .expect("an envelope is made of texts and numbers and always writes as JSON")
 }
 
 fn parse(text: &str) -> Result<Envelope, Unreadable> {

@@ -66,23 +66,21 @@ pub(super) fn spawn(
             drop(writer);
             drop(hold);
             // Nobody waits if the daemon is being dropped.
-            let _unheard = closed.map(|reply| reply.send(()));
+            let _unheard = closed.send(());
         })
         .map(drop)
         .map_err(OpenError::Thread)
 }
 
 impl Writer {
-    fn run(&mut self) -> Option<oneshot::Sender<()>> {
+    /// Works until the last handle goes or somebody closes; gives back whom to tell.
+    fn run(&mut self) -> oneshot::Sender<()> {
         loop {
             let wait = if self.held.is_empty() { IDLE } else { RETRY };
             let work = self.inbox.take(self.held.is_empty(), wait);
-            let close = self.turn(work);
-            if self.events.is_closed() || close.is_some() {
-                if close.is_some() {
-                    self.finish();
-                }
-                return close;
+            if let Some(reply) = self.turn(work) {
+                self.finish();
+                return reply;
             }
         }
     }

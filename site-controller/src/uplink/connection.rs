@@ -230,7 +230,7 @@ impl Task {
                 async move { (after, store.read_after(after).await) },
             ));
         }
-        self.shared.state().status.facts_waiting = self.outbox.waiting();
+        self.shared.state().mark = self.outbox.mark();
         Ok(())
     }
 

@@ -70,6 +70,7 @@ struct Shared {
 struct State {
     snapshots: BTreeMap<ChargePointId, Waiting>,
     last_sequence: u64,
+    mark: u64,
     status: LinkStatus,
 }
 
@@ -93,7 +94,7 @@ impl Uplink {
         {
             let mut state = shared.state();
             state.last_sequence = config.last_sequence;
-            state.status.facts_waiting = config.last_sequence.saturating_sub(config.mark);
+            state.mark = config.mark;
         }
         let task = connection::Task::new(config, store, clock, Arc::clone(&shared));
         let handle = tokio::spawn(task.run(stop));
@@ -124,7 +125,11 @@ impl Uplink {
     /// How the link is doing.
     #[must_use]
     pub fn status(&self) -> LinkStatus {
-        self.shared.state().status.clone()
+        let state = self.shared.state();
+        LinkStatus {
+            facts_waiting: state.last_sequence.saturating_sub(state.mark),
+            ..state.status.clone()
+        }
     }
 
     /// A handle without a task behind it.
