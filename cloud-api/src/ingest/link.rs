@@ -78,12 +78,14 @@ pub enum SourceError {
 pub(super) struct Link {
     client: AsyncClient,
     events: EventLoop,
-    inbox: mpsc::Sender<Message>,
+    /// One per worker.
+    inboxes: Vec<mpsc::Sender<Message>>,
     subscribed: watch::Sender<bool>,
     backoff: Duration,
 }
 
 /// Publishes acknowledgements on the connection.
+#[derive(Clone)]
 pub(super) struct Publisher(AsyncClient);
 
 impl Publisher {
@@ -105,7 +107,7 @@ impl Publisher {
 impl Link {
     pub(super) fn new(
         source: &Source,
-        inbox: mpsc::Sender<Message>,
+        inboxes: Vec<mpsc::Sender<Message>>,
     ) -> Result<(Self, Publisher, watch::Receiver<bool>), SourceError> {
         let (client, events) = AsyncClient::builder(options(source)?)
             .capacity(OUTBOX)
@@ -114,7 +116,7 @@ impl Link {
         let link = Self {
             client: client.clone(),
             events,
-            inbox,
+            inboxes,
             subscribed,
             backoff: BACKOFF_MIN,
         };
@@ -173,7 +175,8 @@ impl Link {
                     retained: publish.retain,
                 };
                 // Waiting here is the back-pressure: the broker is not read meanwhile.
-                let _work_ended = self.inbox.send(message).await;
+                let worker = worker_of(&message.topic, self.inboxes.len());
+                let _work_ended = self.inboxes[worker].send(message).await;
             }
             _ => {}
         }
@@ -202,6 +205,12 @@ impl Link {
             }
         }
     }
+}
+
+/// A gateway's topics all carry the same partition; on a wrong one nobody is listened to.
+fn worker_of(topic: &str, workers: usize) -> usize {
+    let partition = topic.split('/').nth(2).map(str::parse::<usize>);
+    partition.and_then(Result::ok).unwrap_or(0) % workers
 }
 
 fn options(source: &Source) -> Result<MqttOptions, SourceError> {

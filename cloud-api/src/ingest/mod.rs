@@ -1,5 +1,6 @@
 //! Takes in what gateways report: facts once each and in order, snapshots into the live fleet.
-//! One task does all of it; a gateway's mark moves in the transaction that applies its facts, and
+//! A few workers share the gateways, each gateway one worker, so its facts are applied in order by one
+//! hand while the workers' transactions share commits. A gateway's mark moves in the transaction that applies its facts, and
 //! the acknowledgement goes out after the commit. Bad input is noted once and dropped.
 
 mod announce;
@@ -32,8 +33,10 @@ use link::Link;
 pub use link::{Source, SourceError, Transport};
 pub use message::{MESSAGE_MAX, PACKET_MAX};
 
-/// Messages between the connection and the task; beyond it the broker keeps them.
-const INBOX: usize = 256;
+/// Workers; a gateway belongs to one of them by its partition.
+const WORKERS: usize = 8;
+/// Messages between the connection and one worker; beyond it the broker keeps them.
+const INBOX: usize = 64;
 /// How often the fleet is looked through for silent charge points, and owed acknowledgements go out.
 const TICK: Duration = Duration::from_secs(1);
 /// Pause after the database failed; the message waits, the broker queues the rest.
@@ -82,6 +85,11 @@ impl Ingest {
             clock,
             noted: message::Noted::default(),
         }
+    }
+
+    /// Another one on the same database and fleet, for other gateways.
+    fn sibling(&self) -> Self {
+        Self::new(self.db.clone(), self.fleet.clone(), self.clock.clone())
     }
 
     /// Takes in one message. What is wrong with it is noted and answered with `None`.
@@ -235,9 +243,9 @@ impl Ingest {
 pub struct RunningIngest {
     stop_work: CancellationToken,
     stop_link: CancellationToken,
-    work: JoinHandle<()>,
+    work: Vec<JoinHandle<()>>,
     link: JoinHandle<()>,
-    /// Cancelled when either task ends, also by a panic.
+    /// Cancelled when one of the tasks ends, also by a panic.
     ended: CancellationToken,
     subscribed: watch::Receiver<bool>,
 }
@@ -248,21 +256,19 @@ impl RunningIngest {
     /// # Errors
     /// [`SourceError`] when certificates cannot be used.
     pub fn start(ingest: Ingest, source: &Source) -> Result<Self, SourceError> {
-        let (inbox, messages) = mpsc::channel(INBOX);
-        let (link, publisher, subscribed) = Link::new(source, inbox)?;
+        let (inboxes, messages): (Vec<_>, Vec<_>) =
+            (0..WORKERS).map(|_| mpsc::channel(INBOX)).unzip();
+        let (link, publisher, subscribed) = Link::new(source, inboxes)?;
         let (stop_work, stop_link) = (CancellationToken::new(), CancellationToken::new());
         let ended = CancellationToken::new();
-        let (link_ends, work_ends) = (ended.clone().drop_guard(), ended.clone().drop_guard());
-        let link = link.run(stop_link.clone());
-        let link = tokio::spawn(async move {
-            let _told_at_the_end = link_ends;
-            link.await;
-        });
-        let work = work(ingest, messages, publisher, stop_work.clone());
-        let work = tokio::spawn(async move {
-            let _told_at_the_end = work_ends;
-            work.await;
-        });
+        let watching = watch_silence(ingest.sibling(), stop_work.clone());
+        let mut work = vec![spawn(watching, &ended)];
+        for messages in messages {
+            let (publisher, stop) = (publisher.clone(), stop_work.clone());
+            let worker = work_off(ingest.sibling(), messages, publisher, stop);
+            work.push(spawn(worker, &ended));
+        }
+        let link = spawn(link.run(stop_link.clone()), &ended);
         Ok(Self {
             stop_work,
             stop_link,
@@ -283,16 +289,37 @@ impl RunningIngest {
         self.ended.cancelled().await;
     }
 
-    /// Finishes the message at hand, sends what is owed and disconnects.
+    /// Finishes the messages at hand, sends what is owed and disconnects.
     pub async fn stop(self) {
         self.stop_work.cancel();
-        let _ended = self.work.await;
+        for worker in self.work {
+            let _ended = worker.await;
+        }
         self.stop_link.cancel();
         let _ended = self.link.await;
     }
 }
 
-async fn work(
+fn spawn(
+    task: impl Future<Output = ()> + Send + 'static,
+    ended: &CancellationToken,
+) -> JoinHandle<()> {
+    let ends = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _told_at_the_end = ends;
+        task.await;
+    })
+}
+
+/// Charge points that fall silent go offline, whether or not anything arrives.
+async fn watch_silence(ingest: Ingest, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(TICK);
+    while stop.run_until_cancelled(tick.tick()).await.is_some() {
+        ingest.fleet.sweep(ingest.clock.now());
+    }
+}
+
+async fn work_off(
     mut ingest: Ingest,
     mut messages: mpsc::Receiver<Message>,
     publisher: link::Publisher,
@@ -305,7 +332,6 @@ async fn work(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = tick.tick() => ingest.fleet.sweep(ingest.clock.now()),
             message = messages.recv() => match message {
                 Some(message) => {
                     if let Some(reply) = take_in(&mut ingest, &message, &stop).await {
@@ -314,6 +340,7 @@ async fn work(
                 }
                 None => break,
             },
+            _ = tick.tick(), if !owed.is_empty() => {}
         }
         owed.retain(|gateway, acknowledgement| {
             !publisher.publish(&Topics::of(gateway).acknowledgement(), acknowledgement)
@@ -348,7 +375,6 @@ async fn take_in(
                 return None;
             }
         }
-        ingest.fleet.sweep(ingest.clock.now());
         stop.run_until_cancelled(tokio::time::sleep(RETRY)).await?;
     }
 }

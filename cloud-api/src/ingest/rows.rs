@@ -92,7 +92,10 @@ pub(super) fn start_session(plan: &mut Plan<'_>, fact: &Fact) -> Result<(), Faul
         "INSERT INTO sessions
            (id, organisation_id, site_id, gateway_id, charge_point_id, connector_id, id_tag,
             energy_source, billing_grade, started_at_ms, meter_start_wh)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING",
+         SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8, CAST($9 AS BIGINT),
+                CAST($10 AS BIGINT), CAST($11 AS BIGINT)
+         FROM charge_points WHERE id = $5 AND gateway_id = $4
+         ON CONFLICT (id) DO NOTHING",
         vec![
             session.as_str().into(),
             plan.owner.organisation.as_str().into(),

@@ -177,3 +177,31 @@ async fn a_thousand_charge_points_are_enough_for_one_gateway() {
             .starts_with("A gateway speaks for at most 1000")
     );
 }
+
+#[tokio::test]
+async fn of_two_gateways_that_announce_the_same_id_at_once_one_owns_it() {
+    let mut world = World::new().await;
+    let (first, second) = (world.gateway.clone(), world.second.clone());
+    let mut other = world.another_ingest();
+    let message = |gateway: &site_model::GatewayId| cloud_api::ingest::Message {
+        topic: site_wire::topics::Topics::of(gateway).facts(),
+        payload: serde_json::to_vec(&site_wire::v1::FactBatch {
+            v: VERSION,
+            journal_id: "j1".to_owned(),
+            facts: vec![fact(1, START, announced("CP1"))],
+        })
+        .unwrap(),
+        retained: false,
+    };
+    let (ours, theirs) = (message(&first), message(&second));
+    let (ours, theirs) = tokio::join!(world.ingest.receive(&ours), other.receive(&theirs));
+    let refused_at = |reply: Result<Option<cloud_api::ingest::Reply>, _>| -> usize {
+        reply.unwrap().unwrap().acknowledgement.refused.len()
+    };
+    assert_eq!(refused_at(ours) + refused_at(theirs), 1);
+    let listed = world.gateways.list().await.unwrap();
+    let owners: usize = listed.iter().map(|g| g.charge_points.len()).sum();
+    let refusals: usize = listed.iter().map(|g| g.refused.len()).sum();
+    assert_eq!((owners, refusals), (1, 1));
+    assert_eq!(world.summary().total, 1);
+}
