@@ -64,8 +64,15 @@ pub async fn identify(
         profiles: vec![],
     };
     let mut present = false;
+    // Whoever it is gets the pause it needs.
+    let gap = profiles
+        .iter()
+        .map(|profile| profile.link.gap_ms)
+        .max()
+        .unwrap_or(0);
+    let gap = Duration::from_millis(gap);
     for profile in profiles {
-        match recognise(client, unit, profile, timeout).await {
+        match recognise(client, unit, profile, timeout, gap).await {
             Recognition::Yes => {
                 present = true;
                 found.profiles.push(profile.id.clone());
@@ -92,6 +99,7 @@ async fn recognise(
     unit: u8,
     profile: &Profile,
     timeout: Duration,
+    gap: Duration,
 ) -> Recognition {
     for probe in &profile.probes {
         let Some(register) = profile.registers.iter().find(|r| r.name == probe.register) else {
@@ -102,7 +110,6 @@ async fn recognise(
             address: register.address,
             count: register.count(),
         };
-        let gap = Duration::from_millis(profile.link.gap_ms);
         match client.ask(unit, &request, timeout, gap).await {
             Ok(Answer::Registers(words)) if recognises(register, &words, &probe.test) => {}
             Ok(Answer::Registers(_) | Answer::Written | Answer::Exception(_)) => {

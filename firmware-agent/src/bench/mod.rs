@@ -66,6 +66,7 @@ async fn scan_lines(line: &Line, (first, last): (u8, u8), timeout: Duration) -> 
     let units = scan::units(first, last);
     for link in links {
         let mut client = Client::open(link.clone()).await.map_err(told)?;
+        let profiles = profiles_on(&link);
         say(&format!(
             "Asking {} units on {}",
             units.len(),
@@ -81,7 +82,7 @@ async fn scan_lines(line: &Line, (first, last): (u8, u8), timeout: Duration) -> 
                     left.as_secs()
                 ));
             }
-            if let Some(device) = scan::identify(&mut client, *unit, builtin(), timeout).await {
+            if let Some(device) = scan::identify(&mut client, *unit, &profiles, timeout).await {
                 say(&format!(
                     "  unit {unit}: {}",
                     table::models(&device.profiles)
@@ -100,10 +101,20 @@ async fn scan_lines(line: &Line, (first, last): (u8, u8), timeout: Duration) -> 
     );
 }
 
+/// Models that can be on such a line at all.
+fn profiles_on(link: &BusLink) -> Vec<Profile> {
+    let fits = |profile: &&Profile| match link {
+        BusLink::Serial { .. } => profile.link.rtu.is_some(),
+        BusLink::Tcp { .. } => profile.link.tcp.is_some(),
+    };
+    builtin().iter().filter(fits).cloned().collect()
+}
+
 async fn identify(line: &Line, unit: u8) -> Result<()> {
-    let mut client = Client::open(line.link(None)?).await.map_err(told)?;
+    let link = line.link(None)?;
+    let mut client = Client::open(link.clone()).await.map_err(told)?;
     let timeout = Duration::from_millis(1_000);
-    match scan::identify(&mut client, unit, builtin(), timeout).await {
+    match scan::identify(&mut client, unit, &profiles_on(&link), timeout).await {
         Some(found) => say(&format!("unit {unit}: {}", table::models(&found.profiles))),
         None => bail!("Unit {unit} does not answer. `firmware-agent scan` looks for others."),
     }
