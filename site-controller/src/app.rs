@@ -1,8 +1,10 @@
 //! The composition root: what is started, in which order, and how it ends. Reads top to bottom.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use site_core::{Site, SiteConfig};
+use site_model::GatewayId;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +17,7 @@ use crate::lifecycle::{self, Heart};
 use crate::local::{ListenError, Listener};
 use crate::runtime::{Inputs, Parts, Runtime};
 use crate::store::{Found, OpenError, Opened, Options, Store};
-use crate::uplink::{Uplink, UplinkConfig};
+use crate::uplink::{BrokerConfig, Uplink, UplinkConfig};
 
 /// Bus events that may wait for the core; beyond it the buses merge readings.
 const BUS_EVENTS_MAX: usize = 128;
@@ -36,9 +38,9 @@ pub enum AppError {
     /// Signals cannot be heard.
     #[error("signals cannot be heard: {0}")]
     Signals(std::io::Error),
-    /// The core's loop panicked; systemd starts the daemon again.
-    #[error("the core ended unexpectedly ({0}); the journal is safe, start the daemon again")]
-    CoreEnded(String),
+    /// A task panicked; systemd starts the daemon again, and sessions go on from the journal.
+    #[error("{0} ended unexpectedly; the journal is safe, start the daemon again")]
+    TaskEnded(String),
 }
 
 /// Runs the daemon until it is told to stop.
@@ -66,27 +68,28 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
     );
 
     let listener = Listener::bind(&plan.socket).await?;
-    let uplink_config = UplinkConfig {
-        gateway: plan.gateway.clone(),
-        boot: clock.now().boot,
-        journal: found.journal.clone(),
-        last_sequence: found.last_sequence,
-        mark: found.mark,
-        broker: plan.broker,
-    };
+    let uplink_config = uplink_config(&plan.gateway, plan.broker, &clock, &found);
     let goodbye = CancellationToken::new();
     let (uplink, uplink_task) =
         Uplink::spawn(uplink_config, store.clone(), clock.clone(), goodbye.clone());
+    let lost = Arc::new(OnceLock::new());
+    let uplink_task = watch("the uplink", uplink_task, stop.clone(), Arc::clone(&lost));
     let (bus_events, bus) = mpsc::channel(BUS_EVENTS_MAX);
     let buses = BusSet::spawn(plan.buses, &bus_events);
     let (local_requests, local) = mpsc::channel(LOCAL_REQUESTS_MAX);
     let socket_task = tokio::spawn(listener.run(local_requests, goodbye.clone()));
+    let socket_task = watch(
+        "the local socket",
+        socket_task,
+        stop.clone(),
+        Arc::clone(&lost),
+    );
 
     let inputs = Inputs {
         bus,
         store: store_events,
         local,
-        stop: stop.clone(),
+        stop,
     };
     let parts = Parts {
         site,
@@ -104,14 +107,55 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
     let ended = core.await;
     lifecycle::stopping();
     tracing::info!("Stopping; chargers keep their last limit");
-    let buses = ended.map_err(|panic| AppError::CoreEnded(panic.to_string()));
+    let buses = ended.map_err(|panic| AppError::TaskEnded(format!("the core ({panic})")));
     tokio::select! {
-        () = wind_down(buses.as_ref().is_ok(), goodbye, [uplink_task, socket_task], store) => {}
+        () = wind_down(goodbye, [uplink_task, socket_task], store) => {}
         () = tokio::time::sleep(GOODBYE_MAX) => tracing::warn!("Not everything ended in time"),
         () = cut_off.cancelled() => tracing::warn!("Cut off by a second signal"),
     }
     buses?.stop().await;
+    fate(&lost)
+}
+
+fn fate(lost: &OnceLock<&'static str>) -> Result<(), AppError> {
+    if let Some(task) = lost.get() {
+        return Err(AppError::TaskEnded((*task).to_owned()));
+    }
+    tracing::info!("Stopped");
     Ok(())
+}
+
+fn uplink_config(
+    gateway: &GatewayId,
+    broker: BrokerConfig,
+    clock: &Clock,
+    found: &Found,
+) -> UplinkConfig {
+    UplinkConfig {
+        gateway: gateway.clone(),
+        boot: clock.now().boot,
+        journal: found.journal.clone(),
+        last_sequence: found.last_sequence,
+        mark: found.mark,
+        broker,
+    }
+}
+
+/// A task that panics takes the daemon down in order: half a daemon is worse than a restart.
+fn watch(
+    name: &'static str,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+    lost: Arc<OnceLock<&'static str>>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if let Err(panic) = task.await {
+            tracing::error!(%panic, "A task of the daemon panicked: {name}");
+            // Only the first one is told.
+            let _already_told = lost.set(name);
+            stop.cancel();
+        }
+    })
 }
 
 /// The site as the journal left it.
@@ -134,25 +178,33 @@ async fn open_journal(plan: &Plan, clock: &Clock) -> Result<Opened, AppError> {
     let opened = tokio::task::spawn_blocking(move || Store::open(&dir, now, Options::default()));
     let opened = opened
         .await
-        .map_err(|panic| AppError::CoreEnded(panic.to_string()))?;
+        .map_err(|panic| AppError::TaskEnded(format!("opening the journal ({panic})")))?;
     Ok(opened?)
 }
 
 /// The last facts are stored before the link says goodbye; what the cloud lacks it gets after the next start.
-async fn wind_down(
-    orderly: bool,
-    goodbye: CancellationToken,
-    tasks: [JoinHandle<()>; 2],
-    store: Store,
-) {
+async fn wind_down(goodbye: CancellationToken, tasks: [JoinHandle<()>; 2], store: Store) {
     goodbye.cancel();
     for task in tasks {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "A task ended unexpectedly");
-        }
+        // Panics are told by `watch`.
+        let _ended = task.await;
     }
     store.close().await;
-    if orderly {
-        tracing::info!("Stopped");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_takes_the_daemon_down_and_is_named() {
+        let (stop, lost) = (CancellationToken::new(), Arc::new(OnceLock::new()));
+        let fine = tokio::spawn(async {});
+        let _ended = watch("fine", fine, stop.clone(), Arc::clone(&lost)).await;
+        assert!(!stop.is_cancelled());
+        let broken = tokio::spawn(async { panic!("on purpose") });
+        let _ended = watch("broken", broken, stop.clone(), Arc::clone(&lost)).await;
+        assert!(stop.is_cancelled());
+        assert_eq!(lost.get(), Some(&"broken"));
     }
 }
