@@ -1,6 +1,8 @@
 //! The configuration file: read whole, checked whole, before anything starts. Every fault is told at
 //! once with its line, its key and what to do.
 
+mod broker;
+mod connector;
 mod fault;
 mod file;
 mod keys;

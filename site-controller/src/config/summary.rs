@@ -6,7 +6,7 @@ use site_core::{Authorization, ConnectorConfig};
 use site_model::EnergySource;
 
 use super::Plan;
-use super::plan::amps;
+use super::connector::amps;
 use crate::uplink::Tls;
 use firmware_agent::{BusConfig, BusLink};
 
