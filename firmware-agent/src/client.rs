@@ -13,6 +13,9 @@ use crate::codec::rtu::Timing;
 use crate::codec::{Answer, Request};
 use crate::link::{Opener, SerialOpener, TcpOpener};
 
+/// Longer than the gap of any known model.
+const REST_AFTER_OPENING: Duration = Duration::from_millis(250);
+
 trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
@@ -145,6 +148,10 @@ impl Client {
                 (Box::new(opener.open().await?), Framing::Tcp)
             }
         };
+        if framing != Framing::Tcp {
+            // Another program may have asked a moment ago, and devices want their gap after that.
+            self.ready_at = self.ready_at.max(Instant::now() + REST_AFTER_OPENING);
+        }
         self.wire = Some(Wire::new(stream, framing));
         Ok(())
     }

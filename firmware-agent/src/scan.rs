@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hw_profiles::{Parity, Profile, SerialLine, Table};
+use hw_profiles::{Parity, Profile, Register, SerialLine, Table};
 
 use crate::client::Client;
 use crate::codec::{Answer, Request};
-use crate::decode::recognises;
+use crate::decode::{recognises, value_of};
 
 /// Factory units of the known maps come first: the others are almost never set.
 const USUAL_UNITS: [u8; 10] = [1, 2, 50, 100, 101, 180, 200, 247, 248, 255];
@@ -18,8 +18,10 @@ const UNIT_MAX: u8 = 247;
 pub struct Found {
     /// Its number.
     pub unit: u8,
-    /// Ids of the profiles that recognise it; none: it answers, but no profile knows it.
+    /// Ids of the profiles that recognise it.
     pub profiles: Vec<String>,
+    /// If none does: ids of profiles without probes whose first value it delivers.
+    pub possible: Vec<String>,
 }
 
 /// Line settings from factories, the most usual first.
@@ -62,79 +64,102 @@ pub async fn identify(
     let mut found = Found {
         unit,
         profiles: vec![],
+        possible: vec![],
     };
-    let mut present = false;
     // Whoever it is gets the pause it needs.
-    let gap = profiles
-        .iter()
-        .map(|profile| profile.link.gap_ms)
-        .max()
-        .unwrap_or(0);
-    let gap = Duration::from_millis(gap);
-    for profile in profiles {
-        match recognise(client, unit, profile, timeout, gap).await {
-            Recognition::Yes => {
-                present = true;
-                found.profiles.push(profile.id.clone());
-            }
-            Recognition::No => present = true,
-            Recognition::Silence if present => {}
-            Recognition::Silence => return None,
+    let gap = profiles.iter().map(|profile| profile.link.gap_ms).max();
+    let gap = Duration::from_millis(gap.unwrap_or(0));
+    if !answers(client, unit, profiles, timeout, gap).await {
+        return None;
+    }
+    for profile in profiles.iter().filter(|profile| !profile.probes.is_empty()) {
+        if recognise(client, unit, profile, timeout, gap).await {
+            found.profiles.push(profile.id.clone());
         }
     }
-    if present || profiles.is_empty() && answers(client, unit, timeout).await {
-        return Some(found);
+    if found.profiles.is_empty() {
+        for profile in profiles.iter().filter(|profile| profile.probes.is_empty()) {
+            if delivers(client, unit, profile, timeout, gap).await {
+                found.possible.push(profile.id.clone());
+            }
+        }
     }
-    None
+    Some(found)
 }
 
-enum Recognition {
-    Yes,
-    No,
-    Silence,
-}
-
+/// Whether all probes of the profile hold.
 async fn recognise(
     client: &mut Client,
     unit: u8,
     profile: &Profile,
     timeout: Duration,
     gap: Duration,
-) -> Recognition {
+) -> bool {
     for probe in &profile.probes {
-        let Some(register) = profile.registers.iter().find(|r| r.name == probe.register) else {
-            return Recognition::No;
+        let register = profile.registers.iter().find(|r| r.name == probe.register);
+        let Some(register) = register else {
+            return false;
         };
-        let request = Request::Read {
-            table: register.table,
-            address: register.address,
-            count: register.count(),
-        };
-        match client.ask(unit, &request, timeout, gap).await {
+        match client.ask(unit, &read_of(register), timeout, gap).await {
             Ok(Answer::Registers(words)) if recognises(register, &words, &probe.test) => {}
-            Ok(Answer::Registers(_) | Answer::Written | Answer::Exception(_)) => {
-                return Recognition::No;
+            Ok(Answer::Registers(_) | Answer::Written | Answer::Exception(_)) | Err(_) => {
+                return false;
             }
-            Err(_) => return Recognition::Silence,
         }
     }
-    if profile.probes.is_empty() {
-        Recognition::No
-    } else {
-        Recognition::Yes
+    true
+}
+
+/// Whether the device delivers the first value of the profile.
+async fn delivers(
+    client: &mut Client,
+    unit: u8,
+    profile: &Profile,
+    timeout: Duration,
+    gap: Duration,
+) -> bool {
+    let first = profile
+        .registers
+        .iter()
+        .find(|register| register.quantity.is_some());
+    let Some(register) = first else {
+        return false;
+    };
+    match client.ask(unit, &read_of(register), timeout, gap).await {
+        Ok(Answer::Registers(words)) => value_of(register, &words).is_some(),
+        Ok(Answer::Written | Answer::Exception(_)) | Err(_) => false,
     }
 }
 
-async fn answers(client: &mut Client, unit: u8, timeout: Duration) -> bool {
-    let request = Request::Read {
-        table: Table::Holding,
-        address: 0,
-        count: 1,
-    };
-    client
-        .ask(unit, &request, timeout, Duration::ZERO)
-        .await
-        .is_ok()
+/// Whether anybody answers, if only with an exception. The question is one that a known model has.
+async fn answers(
+    client: &mut Client,
+    unit: u8,
+    profiles: &[Profile],
+    timeout: Duration,
+    gap: Duration,
+) -> bool {
+    let register = profiles
+        .iter()
+        .flat_map(|profile| &profile.registers)
+        .next();
+    let request = register.map_or(
+        Request::Read {
+            table: Table::Holding,
+            address: 0,
+            count: 1,
+        },
+        read_of,
+    );
+    client.ask(unit, &request, timeout, gap).await.is_ok()
+}
+
+fn read_of(register: &Register) -> Request {
+    Request::Read {
+        table: register.table,
+        address: register.address,
+        count: register.count(),
+    }
 }
 
 #[cfg(test)]

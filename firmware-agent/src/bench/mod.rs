@@ -83,10 +83,7 @@ async fn scan_lines(line: &Line, (first, last): (u8, u8), timeout: Duration) -> 
                 ));
             }
             if let Some(device) = scan::identify(&mut client, *unit, &profiles, timeout).await {
-                say(&format!(
-                    "  unit {unit}: {}",
-                    table::models(&device.profiles)
-                ));
+                say(&format!("  unit {unit}: {}", table::models(&device)));
                 found.push(device);
             }
         }
@@ -115,7 +112,7 @@ async fn identify(line: &Line, unit: u8) -> Result<()> {
     let mut client = Client::open(link.clone()).await.map_err(told)?;
     let timeout = Duration::from_millis(1_000);
     match scan::identify(&mut client, unit, &profiles_on(&link), timeout).await {
-        Some(found) => say(&format!("unit {unit}: {}", table::models(&found.profiles))),
+        Some(found) => say(&format!("unit {unit}: {}", table::models(&found))),
         None => bail!("Unit {unit} does not answer. `firmware-agent scan` looks for others."),
     }
     Ok(())

@@ -87,15 +87,23 @@ fn milli(number: u32, unit: &str) -> String {
     format!("{}.{:03} {unit}", number / 1_000, number % 1_000)
 }
 
-pub(super) fn models(profiles: &[String]) -> String {
-    if profiles.is_empty() {
-        return "answers, but no built-in profile knows it".to_owned();
+pub(super) fn models(found: &Found) -> String {
+    let named = |ids: &[String]| {
+        let names = ids.iter().map(|id| {
+            let model =
+                find(id).map_or_else(String::new, |p| format!(" ({} {})", p.vendor, p.model));
+            format!("{id}{model}")
+        });
+        names.collect::<Vec<_>>().join(" or ")
+    };
+    match (found.profiles.as_slice(), found.possible.as_slice()) {
+        ([], []) => "answers, but no built-in profile knows it".to_owned(),
+        ([], possible) => format!(
+            "perhaps {}; `read` shows whether its values make sense",
+            named(possible)
+        ),
+        (certain, _) => named(certain),
     }
-    let named = profiles.iter().map(|id| {
-        let model = find(id).map_or_else(String::new, |p| format!(" ({} {})", p.vendor, p.model));
-        format!("{id}{model}")
-    });
-    named.collect::<Vec<_>>().join(" or ")
 }
 
 pub(super) fn link(link: &BusLink) -> String {
@@ -137,10 +145,13 @@ pub(super) fn configuration(link: &BusLink, found: &[Found]) -> String {
     };
     let mut text = format!("\n[[bus]]\nname = \"bus-1\"\n{how}\n");
     for device in found {
-        let Some(id) = device.profiles.first() else {
+        let Some(id) = device.profiles.first().or(device.possible.first()) else {
             text.push_str(&format!("# unit {}: no profile knows it\n", device.unit));
             continue;
         };
+        if device.profiles.is_empty() {
+            text.push_str("# Not certain: this model cannot be recognised by a register.\n");
+        }
         let meter = find(id).is_some_and(|profile| profile.kind == Kind::Meter);
         let kind = if meter { "meter" } else { "charger" };
         text.push_str(&format!(
@@ -162,10 +173,12 @@ mod tests {
             port: 502,
         };
         let known = Found {
+            possible: vec![],
             unit: 1,
             profiles: vec!["heidelberg-energy-control".to_owned()],
         };
         let unknown = Found {
+            possible: vec![],
             unit: 9,
             profiles: vec![],
         };
