@@ -235,7 +235,12 @@ async fn a_broker_away_for_a_minute_loses_and_doubles_nothing() -> anyhow::Resul
         )
         .await?;
     let sessions = stored_sessions(&cloud)?;
-    ensure!(sessions.len() == 2, "{sessions:?}");
+    ensure!(
+        sessions.len() == 2,
+        "{sessions:?}\n{}\n{}",
+        gateway.process.printed(),
+        cloud.process.printed()
+    );
     let energy: u64 = sessions
         .iter()
         .filter_map(|session| session.energy_wh())

@@ -51,7 +51,7 @@ impl Peer {
             .arg(package().join("peers").join(script))
             .args(arguments);
         let mut process = Process::start("peer", command, folder)?;
-        process.line("READY", 0).await?;
+        process.line("READY").await?;
         Ok(Self { process })
     }
 }

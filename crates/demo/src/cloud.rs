@@ -49,7 +49,6 @@ pub struct Cloud {
     binary: PathBuf,
     folder: PathBuf,
     options: CloudOptions,
-    starts: usize,
 }
 
 /// An organisation with a key that may do everything, and one site.
@@ -92,7 +91,6 @@ impl Cloud {
             binary,
             folder: folder.to_owned(),
             options,
-            starts: 1,
         };
         cloud.learn_ports().await?;
         Ok(cloud)
@@ -109,21 +107,19 @@ impl Cloud {
             serve(&self.binary, &self.folder, &self.options),
             &self.folder,
         )?;
-        self.starts += 1;
         self.learn_ports().await
     }
 
     async fn learn_ports(&mut self) -> anyhow::Result<()> {
-        let earlier = self.starts - 1;
         let http = self
             .process
-            .line("HTTP listening on http://127.0.0.1:", earlier)
+            .line("HTTP listening on http://127.0.0.1:")
             .await?;
         self.options.http_port = http.parse().context("the HTTP port is no number")?;
         if self.options.external_broker.is_none() {
             let mqtt = self
                 .process
-                .line("MQTT listening on mqtt://127.0.0.1:", earlier)
+                .line("MQTT listening on mqtt://127.0.0.1:")
                 .await?;
             self.options.mqtt_port = mqtt.parse().context("the MQTT port is no number")?;
         }

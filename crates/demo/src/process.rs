@@ -52,6 +52,8 @@ pub struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
+    /// Where this process's part of the log begins.
+    log_begins: usize,
 }
 
 impl Process {
@@ -66,13 +68,19 @@ impl Process {
             .append(true)
             .open(&log)
             .with_context(|| format!("{} cannot be written", log.display()))?;
+        let log_begins = usize::try_from(file.metadata()?.len())?;
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
-        Ok(Self { name, child, log })
+        Ok(Self {
+            name,
+            child,
+            log,
+            log_begins,
+        })
     }
 
     /// Process id.
@@ -81,25 +89,23 @@ impl Process {
         self.child.id()
     }
 
-    /// Everything it has printed so far, and what earlier processes of this name in this folder did.
+    /// Everything it has printed so far.
     #[must_use]
     pub fn printed(&self) -> String {
-        std::fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(log.get(self.log_begins..).unwrap_or_default()).into_owned()
     }
 
-    /// Waits until it has printed a line that starts with `prefix` (after the first `skip` such lines)
-    /// and returns the rest of the line.
+    /// Waits until it has printed a line that starts with `prefix` and returns the rest of the line.
     ///
     /// # Errors
     /// If it ends before, with its last words, or takes longer than 30 s.
-    pub async fn line(&mut self, prefix: &str, skip: usize) -> anyhow::Result<String> {
+    pub async fn line(&mut self, prefix: &str) -> anyhow::Result<String> {
         let began = tokio::time::Instant::now();
         loop {
             let printed = self.printed();
-            let mut lines = printed.lines().filter_map(|line| line.strip_prefix(prefix));
-            if let Some(rest) = lines.nth(skip) {
+            let mut lines = printed.lines();
+            if let Some(rest) = lines.find_map(|line| line.strip_prefix(prefix)) {
                 return Ok(rest.trim().to_owned());
             }
             if let Some(status) = self.child.try_wait()? {

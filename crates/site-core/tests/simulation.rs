@@ -79,7 +79,7 @@ fn nothing_is_lost_doubled_or_exceeded_whatever_fails() {
         &[
             "session reconstructed",
             "EVDisconnected",
-            "Remote",
+            "Local",
             "Other",
             "meter read",
             "unattributed",
@@ -102,5 +102,5 @@ fn nothing_is_lost_doubled_or_exceeded_whatever_fails() {
 #[test]
 fn all_energy_is_accounted_for_while_nothing_fails() {
     let tally = run(Mood::Calm, CALM_RUNS);
-    assert_seen(&tally, &["EVDisconnected", "Remote", "applied", "Charging"]);
+    assert_seen(&tally, &["EVDisconnected", "Local", "applied", "Charging"]);
 }

@@ -121,7 +121,7 @@ fn a_stop_is_not_forgotten_by_a_crash() {
     assert_eq!(decision.at_once, vec![write(0)]);
     bench.at(3_000).charger(VehicleState::B, 0);
     let decision = bench.at(3_500).meter(5_100);
-    let ended = ended(1, 5_100, StopReason::Remote);
+    let ended = ended(1, 5_100, StopReason::Local);
     assert_eq!(decision.facts[0].change, ended);
 }
 

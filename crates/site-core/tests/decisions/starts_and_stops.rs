@@ -113,7 +113,7 @@ fn a_stop_pauses_at_once_and_ends_the_session_when_energy_has_stopped() {
     let decision = bench.at(12_500).meter(5_115);
     let expected = bench.expect(
         vec![
-            ended(1, 5_115, StopReason::Remote),
+            ended(1, 5_115, StopReason::Local),
             closed("c1", Outcome::Applied),
         ],
         vec![],
@@ -187,7 +187,7 @@ fn taking_out_of_operation_ends_the_session_and_stays() {
     let decision = bench.at(11_500).meter(5_115);
     let expected = bench.expect(
         vec![
-            ended(1, 5_115, StopReason::Remote),
+            ended(1, 5_115, StopReason::Local),
             status(ConnectorStatus::Unavailable),
             closed("c1", Outcome::Applied),
         ],
@@ -269,7 +269,7 @@ fn a_vehicle_that_replaces_a_stopped_one_before_its_last_meter_reading_is_served
     let decision = bench.at(11_500).charger(VehicleState::B, 0);
     let expected = bench.expect(
         vec![
-            ended(1, 5_000, StopReason::Remote),
+            ended(1, 5_000, StopReason::Local),
             authorized(None),
             authorized(Some("FREE")),
             begun(2, "FREE", 5_000),
@@ -292,7 +292,7 @@ fn a_charger_that_stays_in_c_without_power_has_stopped() {
     bench.at(11_500).read(METER, reads(40));
     assert_eq!(bench.site.open_sessions(), vec![crate::bench::session(1)]);
     let decision = bench.at(12_500).read(METER, reads(0));
-    let ended = ended(1, 5_120, StopReason::Remote);
+    let ended = ended(1, 5_120, StopReason::Local);
     assert_eq!(decision.facts[0].change, ended);
 }
 
