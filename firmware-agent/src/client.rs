@@ -26,7 +26,7 @@ pub struct Unanswered {
     pub fault: DeviceFault,
     /// The request as sent, in hexadecimal; empty if the line could not be opened.
     pub request: String,
-    /// What was heard, in hexadecimal.
+    /// What was heard, in hexadecimal; empty if nothing.
     pub response: String,
 }
 
@@ -127,7 +127,7 @@ impl Client {
             Answer::Exception(code) => Err(Unanswered {
                 fault: fault::refused(code, unit, &request),
                 request: hex(&request.encode()),
-                response: String::new(),
+                response: hex(&[request.function() | 0x80, code.0]),
             }),
         }
     }

@@ -162,11 +162,7 @@ async fn read_table(client: &mut Client, unit: u8, profile: &Profile) -> Result<
                     answered = true;
                     image.set(index, &words);
                 }
-                Err(missing)
-                    if answered
-                        || !missing.response.is_empty()
-                        || missing.fault.message.contains("refused") =>
-                {
+                Err(missing) if answered || !missing.response.is_empty() => {
                     faults[index] = Some(missing.fault.message);
                 }
                 Err(missing) => return Err(unanswered(missing)),
