@@ -9,6 +9,8 @@ use tokio::time::{Instant, sleep};
 use crate::{Figure, median};
 
 const VISITS: u64 = 30;
+/// `poll_interval_ms` of a device that the configuration says nothing of.
+const DEFAULT_POLL_INTERVAL_MS: u64 = 500;
 
 pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     let binaries = demo::Binaries::beside_this_program()?;
@@ -43,7 +45,7 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     ] {
         let connector = site.connector(charge_point)?;
         let profile = hw_profiles::find(profile).context("a built-in profile is missing")?;
-        let poll_interval = profile.link.read_interval_ms;
+        let poll_interval = profile.link.read_interval_ms.max(DEFAULT_POLL_INTERVAL_MS);
         let mut delays = Vec::new();
         for visit in 0..VISITS {
             // Changes fall anywhere between two polls.

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod commands;
+mod demo_command;
 mod documentation;
 mod independent;
 mod main_path;

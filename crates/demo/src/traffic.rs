@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use demo::{Api, Cloud, Connector, Gateway, SimulatedSite, until};
 use serde_json::Value;
 use simulator::Ev;
@@ -118,15 +118,18 @@ pub(crate) async fn until_interrupted(
             () = sleep(Duration::from_millis(250)) => {}
         }
         cars.drive();
-        tell_changes(api, site, &mut seen).await?;
+        let told = tell_changes(api, site, &mut seen).await;
         for (name, process) in [
             ("cloud API", &mut cloud.process),
             ("site controller", &mut gateway.process),
         ] {
-            if !process.is_running() {
-                bail!("the {name} ended:\n{}", process.last_words());
-            }
+            ensure!(
+                process.is_running(),
+                "the {name} ended:\n{}",
+                process.last_words()
+            );
         }
+        told?;
     }
 }
 
