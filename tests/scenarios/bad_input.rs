@@ -49,7 +49,7 @@ fn a_bad_configuration_is_refused_with_every_fault_its_line_and_its_remedy() -> 
         );
     }
     ensure!(
-        said.contains("site-controller.toml:15"),
+        said.contains("site-controller.toml:16: bus[0].device[0].profile"),
         "the line of the profile is not named in:\n{said}"
     );
     ensure!(
