@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hw_profiles::{
-    Condition, Kind, Profile, Quantity, RawMatch, Register, RegisterType, Table, WordOrder, builtin,
+    Condition, KeepAlive, Kind, Profile, Quantity, RawMatch, Register, RegisterType, Table,
+    WordOrder, builtin,
 };
 use simulator::codec::{Request, request_pdu};
 use simulator::{ChargerHandle, ChargerOptions, DeviceHandle, Ev, MeterOf, World};
@@ -160,6 +161,23 @@ fn charger(world: &World, profile: &Arc<Profile>) -> ChargerHandle {
     world.add_charger(&profile.id, Arc::clone(profile), options)
 }
 
+/// Lets time pass as a master that sends the heartbeat where the profile wants one.
+fn run(world: &World, charger: &ChargerHandle, profile: &Profile, until_ms: u64) {
+    while world.now_ms() < until_ms {
+        if let KeepAlive::WriteRegister { write, value, .. } = &profile.keep_alive {
+            let heartbeat = Request::WriteSingle {
+                address: write.address,
+                value: u16::try_from(*value).expect("one register"),
+            };
+            let pdu = request_pdu(&heartbeat);
+            let answers = charger.device().exchange(world.now_ms(), &pdu);
+            assert_eq!(answers.len(), 1, "{}", profile.id);
+            assert_eq!(answers[0].pdu, pdu, "{}", profile.id);
+        }
+        world.step(until_ms.min(world.now_ms() + 1_000));
+    }
+}
+
 #[test]
 fn every_charger_shows_each_state_by_its_own_rules() {
     for profile in profiles(Kind::Charger) {
@@ -198,8 +216,13 @@ fn every_charger_shows_its_physics_in_its_own_scales() {
         let world = World::new(2);
         let charger = charger(&world, &profile);
         charger.plug_in(Ev::three_phase_11_kw());
-        world.step(10_000);
-        assert_eq!(charger.currents(), [site_model::Milliamps(16_000); 3]);
+        run(&world, &charger, &profile, 10_000);
+        assert_eq!(
+            charger.currents(),
+            [site_model::Milliamps(16_000); 3],
+            "{}",
+            profile.id
+        );
         let truth = BTreeMap::from([
             (Quantity::CurrentL1, 16_000.0),
             (Quantity::CurrentL2, 16_000.0),
@@ -268,13 +291,13 @@ fn every_charger_passes_its_own_probes() {
 #[test]
 fn every_meter_shows_the_same_energy_as_the_charger_before_it() {
     for profile in profiles(Kind::Meter) {
-        for keba in profiles(Kind::Charger) {
+        for before in profiles(Kind::Charger) {
             let world = World::new(4);
-            let charger = charger(&world, &keba);
+            let charger = charger(&world, &before);
             let of = MeterOf::Charger(charger.clone());
             let meter = world.add_meter("meter", Arc::clone(&profile), of, 7_000);
             charger.plug_in(Ev::single_phase_7_kw());
-            world.step(14_000);
+            run(&world, &charger, &before, 14_000);
             assert_eq!(
                 meter.energy_mwh() - 7_000_000,
                 charger.energy_mwh() - 1_234_567_000
