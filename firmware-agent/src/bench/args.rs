@@ -57,6 +57,7 @@ pub(crate) enum Command {
     },
     /// Say which profiles recognise a device
     Identify {
+        /// Modbus unit to ask
         #[arg(long)]
         unit: u8,
     },

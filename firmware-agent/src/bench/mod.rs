@@ -113,7 +113,10 @@ async fn identify(line: &Line, unit: u8) -> Result<()> {
     let timeout = Duration::from_millis(1_000);
     match scan::identify(&mut client, unit, &profiles_on(&link), timeout).await {
         Some(found) => say(&format!("unit {unit}: {}", table::models(&found))),
-        None => bail!("Unit {unit} does not answer. `firmware-agent scan` looks for others."),
+        None => bail!(
+            "Unit {unit} does not answer on {}. `firmware-agent scan` tries other units and line settings.",
+            table::link(&link)
+        ),
     }
     Ok(())
 }
@@ -185,10 +188,17 @@ async fn write(
     };
     let order = encode::limit_order(control, limit, phases)?;
     let requests: Vec<String> = order.requests.iter().map(ToString::to_string).collect();
+    if order.applied != limit {
+        say(&format!(
+            "{} cannot be limited to {}.",
+            profile.model,
+            table::amperes(limit)
+        ));
+    }
     say(&format!(
-        "{}: limit {}",
+        "{}: {}",
         requests.join(", then "),
-        order.applied
+        table::meaning(order.applied)
     ));
     if !yes {
         bail!("Nothing was written. Add --yes to write.");
@@ -228,8 +238,14 @@ async fn write(
 async fn watch(line: &Line, device: &Device, interval: Duration) -> Result<()> {
     let (mut client, unit, profile) = open(line, device).await?;
     let interval = interval.max(Duration::from_millis(profile.link.read_interval_ms));
+    // Heard from the first read on, also while a slow device is being read.
+    let mut stopped = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
-        let table = read_table(&mut client, unit, &profile).await;
+        let table = tokio::select! {
+            biased;
+            stopped = &mut stopped => return Ok(stopped?),
+            table = read_table(&mut client, unit, &profile) => table,
+        };
         let shown = table.unwrap_or_else(|error| format!("{error:#}"));
         // Home, then clear what is below (ECMA-48).
         say(&format!(
@@ -237,8 +253,8 @@ async fn watch(line: &Line, device: &Device, interval: Duration) -> Result<()> {
             profile.model
         ));
         tokio::select! {
+            stopped = &mut stopped => return Ok(stopped?),
             () = tokio::time::sleep(interval) => {}
-            stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
         }
     }
 }

@@ -6,7 +6,7 @@ use firmware_agent::BusLink;
 use firmware_agent::decode::{self, Image, raw_of, value_of};
 use firmware_agent::scan::Found;
 use hw_profiles::{Kind, Parity, Profile, Register, find};
-use site_model::Value;
+use site_model::{Milliamps, Value};
 
 /// One register as a person reads it.
 pub(super) struct Shown(String);
@@ -69,7 +69,7 @@ fn row(name: &str, value: &str) -> String {
 fn value_text(value: &Value) -> String {
     match value {
         Value::VehicleState(state) => state.to_string(),
-        Value::CurrentLimit(current) | Value::Current(_, current) => milli(current.0, "A"),
+        Value::CurrentLimit(current) | Value::Current(_, current) => amperes(*current),
         Value::Voltage(_, voltage) => milli(voltage.0, "V"),
         Value::Frequency(frequency) => milli(frequency.0, "Hz"),
         Value::PowerOfPhase(_, power) | Value::Power(power) => power.to_string(),
@@ -80,6 +80,19 @@ fn value_text(value: &Value) -> String {
         Value::ApparentEnergy(energy) => energy.to_string(),
         Value::ErrorCode(code) => code.to_string(),
         Value::Firmware(text) | Value::Serial(text) | Value::Model(text) => text.clone(),
+    }
+}
+
+pub(super) fn amperes(current: Milliamps) -> String {
+    milli(current.0, "A")
+}
+
+/// What a device will do that was told this limit.
+pub(super) fn meaning(limit: Milliamps) -> String {
+    if limit == Milliamps::PAUSE {
+        "a pause".to_owned()
+    } else {
+        format!("a limit of {}", amperes(limit))
     }
 }
 
@@ -150,7 +163,10 @@ pub(super) fn configuration(link: &BusLink, found: &[Found]) -> String {
             continue;
         };
         if device.profiles.is_empty() {
-            text.push_str("# Not certain: this model cannot be recognised by a register.\n");
+            let candidates = device.possible.join(", ");
+            text.push_str(&format!(
+                "# Not certain, no register tells the model. Possible: {candidates}\n"
+            ));
         }
         let meter = find(id).is_some_and(|profile| profile.kind == Kind::Meter);
         let kind = if meter { "meter" } else { "charger" };
@@ -182,10 +198,17 @@ mod tests {
             unit: 9,
             profiles: vec![],
         };
+        let doubtful = Found {
+            possible: vec!["eastron-sdm230".to_owned(), "eastron-sdm630".to_owned()],
+            unit: 2,
+            profiles: vec![],
+        };
         assert_eq!(
-            configuration(&link, &[known, unknown]),
+            configuration(&link, &[known, doubtful, unknown]),
             "\n[[bus]]\nname = \"bus-1\"\ntcp = { host = \"192.0.2.10\", port = 502 }\n\
              [[bus.device]]\nid = \"charger-1\"\nprofile = \"heidelberg-energy-control\"\nunit = 1\n\
+             # Not certain, no register tells the model. Possible: eastron-sdm230, eastron-sdm630\n\
+             [[bus.device]]\nid = \"meter-2\"\nprofile = \"eastron-sdm230\"\nunit = 2\n\
              # unit 9: no profile knows it\n"
         );
     }
