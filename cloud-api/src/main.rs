@@ -10,6 +10,11 @@ use cloud_api::config::{self, Config};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+/// Requests make and drop many small values on all threads; the system's allocator took an eighth of
+/// the server's time for it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How much is logged unless DYNAMO_LOG says otherwise.
 const LOG: &str = "info,mqtt5=warn,rumqttc=warn";
 /// Exit code of bad usage or configuration, as `clap` has it.

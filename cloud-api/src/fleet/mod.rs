@@ -19,6 +19,7 @@ use crate::id::OrganisationId;
 use counts::Counts;
 pub use energy::SessionEnergy;
 pub(crate) use load::{damaged, registrations, zone_of};
+pub(crate) use view::Answer;
 pub use view::{
     ChargePointLive, ConnectorLive, FleetSummary, Observation, RegisteredConnector, Registration,
     SILENCE_MS,

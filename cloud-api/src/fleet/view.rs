@@ -1,5 +1,9 @@
 //! What is known of charge points: as registered, as a snapshot shows them, and as REST tells it.
 
+use std::sync::OnceLock;
+
+use axum::body::Bytes;
+use axum::http::HeaderValue;
 use jiff::Timestamp;
 use site_model::{
     ChargePointId, ChargePointStatus, ConnectorId, ConnectorStatus, ConnectorType, GatewayId,
@@ -35,7 +39,47 @@ pub struct ChargePointLive {
     pub online: bool,
     /// What the latest snapshot was, if one was received.
     pub(super) heard: Option<Heard>,
+    /// What is answered for it until it changes.
+    pub(crate) answer: Memo<Answer>,
 }
+
+/// The JSON that is answered for a charge point, and its entity tag.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Bytes,
+    pub(crate) tag: HeaderValue,
+}
+
+/// Made from a value by whoever first asks. A copy of the value, which is about to change, is
+/// without it, and it is no part of what makes two values equal.
+#[derive(Debug)]
+pub(crate) struct Memo<T>(OnceLock<T>);
+
+impl<T> Memo<T> {
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
+        self.0.get_or_init(make)
+    }
+}
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
+impl<T> Clone for Memo<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<T> PartialEq for Memo<T> {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Memo<T> {}
 
 /// Where the latest snapshot stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +208,7 @@ impl ChargePointLive {
                 .unwrap_or_else(|| FIRMWARE_UNKNOWN.to_owned()),
             online: false,
             heard: None,
+            answer: Memo::default(),
         }
     }
 
@@ -238,5 +283,20 @@ impl ConnectorLive {
             observed_at: connector.status_at,
             session_energy_wh,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Memo;
+
+    #[test]
+    fn what_was_made_is_kept_until_a_copy_is_changed() {
+        let memo = Memo::default();
+        assert_eq!(memo.get_or_make(|| 1), &1);
+        assert_eq!(memo.get_or_make(|| 2), &1);
+        let copy = memo.clone();
+        assert_eq!(copy.get_or_make(|| 3), &3);
+        assert_eq!(memo, copy);
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use tower::{Layer, Service};
@@ -127,7 +127,7 @@ where
 struct Asked {
     method: Method,
     style: Style,
-    path_for_log: Option<String>,
+    uri: Uri,
     if_none_match: Option<HeaderMap>,
     headers_too_large: bool,
 }
@@ -143,7 +143,7 @@ impl Asked {
         Self {
             method: request.method().clone(),
             style: Style::of(path),
-            path_for_log: tracing::enabled!(tracing::Level::ERROR).then(|| path.to_owned()),
+            uri: request.uri().clone(),
             if_none_match: conditional.then(|| etag::conditions(headers)),
             headers_too_large: size.sum::<usize>() > HEADERS_MAX,
         }
@@ -191,14 +191,14 @@ fn finish(mut response: Response, exchange: &Shared, asked: &Asked) -> Response 
     }
     let status = response.status();
     if status.is_server_error() {
-        let path = asked.path_for_log.as_deref().unwrap_or("");
+        let path = asked.uri.path();
         tracing::error!(request.id = id, method = %asked.method, path, status = status.as_u16(), "Request {id} was answered with {status}");
     } else {
-        let path = asked.path_for_log.as_deref().unwrap_or("");
+        let path = asked.uri.path();
         tracing::debug!(request.id = id, method = %asked.method, path, status = status.as_u16(), "Request answered");
     }
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, value(id));
+    headers.insert(REQUEST_ID, value(id.to_owned()));
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -242,16 +242,14 @@ fn rate_headers(headers: &mut HeaderMap, allowance: &Allowance, now: Timestamp) 
     headers.insert(LIMIT, limit.into());
     headers.insert(REMAINING, remaining.into());
     headers.insert(RESET, resets_at.into());
-    headers.insert(
-        RATE_LIMIT,
-        value(&format!("\"hour\";r={remaining};t={left}")),
-    );
+    let left = format!("\"hour\";r={remaining};t={left}");
+    headers.insert(RATE_LIMIT, value(left));
     let policy = format!("\"hour\";q={limit};w={WINDOW_SECONDS}");
-    headers.insert(RATE_LIMIT_POLICY, value(&policy));
+    headers.insert(RATE_LIMIT_POLICY, value(policy));
 }
 
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("visible ASCII")
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("visible ASCII")
 }
 
 #[cfg(test)]

@@ -1,14 +1,19 @@
 //! Entity tags of reads, and the conditional request (RFC 9110, sections 8.8.3 and 13.1.2).
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::fleet::Answer;
+
+/// Headers of an answer, at most.
+const HEADERS: usize = 16;
+
 /// A JSON answer whose tag is made from its bytes.
 #[derive(Debug)]
 pub(super) struct Tagged {
-    body: Vec<u8>,
+    body: Bytes,
     tag: HeaderValue,
 }
 
@@ -17,14 +22,31 @@ impl Tagged {
     pub(super) fn new(value: &impl Serialize) -> Self {
         let body = json(value);
         let tag = tag("", &body);
-        Self { body, tag }
+        Self {
+            body: body.into(),
+            tag,
+        }
+    }
+
+    /// What was answered before.
+    pub(super) fn again(answer: &Answer) -> Self {
+        Self {
+            body: answer.body.clone(),
+            tag: answer.tag.clone(),
+        }
+    }
+
+    /// To be answered again.
+    pub(super) fn kept(self) -> Answer {
+        let Self { body, tag } = self;
+        Answer { body, tag }
     }
 
     /// Tags a value by the part of it that matters: a weak tag.
     pub(super) fn by(value: &impl Serialize, what_matters: &impl Serialize) -> Self {
         let tag = tag("W/", &json(what_matters));
         Self {
-            body: json(value),
+            body: json(value).into(),
             tag,
         }
     }
@@ -49,6 +71,8 @@ impl IntoResponse for Tagged {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         let headers = response.headers_mut();
+        // These, and those of the envelope: the map grows once.
+        headers.reserve(HEADERS);
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::CONTENT_TYPE, json);
         headers.insert(header::ETAG, self.tag);
