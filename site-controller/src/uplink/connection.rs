@@ -49,6 +49,8 @@ pub(super) struct Task {
     /// Facts on their way from the journal; snapshots do not wait for them.
     reading: Option<Reading>,
     read_not_before: Instant,
+    /// When the cloud has stored up to here, it is shown the live view again.
+    show_again_at: Option<u64>,
 }
 
 /// Why a link is over.
@@ -76,6 +78,7 @@ impl Task {
             in_flight: 0,
             reading: None,
             read_not_before: Instant::now(),
+            show_again_at: None,
         }
     }
 
@@ -169,6 +172,9 @@ impl Task {
         self.in_flight = 0;
         self.outbox.connected(self.clock.now().monotonic);
         self.shared.send_all_again();
+        // The cloud takes no live view of a charge point that it learns only from facts still to come.
+        let last = self.shared.state().last_sequence;
+        self.show_again_at = (self.outbox.mark() < last).then_some(last);
         let mut state = self.shared.state();
         state.status.connected_since = Some(self.clock.now().wall);
         state.status.last_error = None;
@@ -302,12 +308,25 @@ impl Task {
         if word.journal_id != self.config.journal.as_str() {
             return;
         }
+        let before = self.outbox.mark();
         match self
             .outbox
             .acknowledged(word.sequence, self.clock.now().monotonic)
         {
             Heard::Unchanged => {}
-            Heard::Moved => self.store.acknowledge(word.sequence),
+            Heard::Moved => {
+                self.store.acknowledge(word.sequence);
+                if word.sequence < before {
+                    self.show_again_at = Some(self.shared.state().last_sequence);
+                }
+                if self
+                    .show_again_at
+                    .take_if(|at| *at <= word.sequence)
+                    .is_some()
+                {
+                    self.shared.send_all_again();
+                }
+            }
             Heard::BeyondJournal => self.warn_of_old_copy(word.sequence),
         }
         self.take_refusals(word);

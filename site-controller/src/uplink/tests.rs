@@ -45,6 +45,28 @@ async fn it_says_hello_shows_the_live_view_and_sends_facts_only_after_the_clouds
 }
 
 #[tokio::test]
+async fn the_live_view_is_shown_again_once_the_cloud_has_the_backlog_that_explains_it() {
+    let mut world = World::new(5).await;
+    let uplink = world.start();
+    uplink.publish(&cp(), &snapshot(1));
+    let mut cloud = world.accept().await;
+    cloud.state().await;
+    assert_eq!(cloud.publish().await.0, world.topics.snapshot(&cp()));
+    cloud.acknowledge(&world, 0, vec![]).await;
+    assert_eq!(cloud.facts().await, vec![1, 2, 3, 4, 5]);
+    cloud.acknowledge(&world, 4, vec![]).await;
+    until(|| uplink.status().facts_waiting == 1).await;
+    cloud.acknowledge(&world, 5, vec![]).await;
+    let (topic, retained, payload) = cloud.publish().await;
+    assert_eq!((topic, retained), (world.topics.snapshot(&cp()), true));
+    assert_eq!(
+        serde_json::from_slice::<Snapshot>(&payload).unwrap(),
+        snapshot(1)
+    );
+    world.stop(&mut cloud).await;
+}
+
+#[tokio::test]
 async fn the_mark_moves_on_the_clouds_word_even_backwards_and_is_kept() {
     let mut world = World::new(4).await;
     let uplink = world.start();
