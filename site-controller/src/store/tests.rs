@@ -143,6 +143,45 @@ async fn a_damaged_file_is_moved_aside_and_a_new_journal_begins() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_damaged_while_it_is_open_is_told_as_such() {
+    let dir = TempDir::new().unwrap();
+    let mut opened = open(dir.path());
+    opened.store.append((0..400).map(status).collect(), None);
+    committed(&mut opened).await;
+    // The log goes into the file, then every page after the first is spoiled.
+    let path = dir.path().join("journal.sqlite");
+    let other = Connection::open(&path).unwrap();
+    other
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    drop(other);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4_096..].fill(0xA5);
+    fs::write(&path, bytes).unwrap();
+
+    // Pages that are still in memory may take some facts; a checkpoint reads a page that is not.
+    let problem = loop {
+        opened
+            .store
+            .append((0..200).map(status).collect(), Some(vec![status(1)]));
+        match opened.events.recv().await.unwrap() {
+            StoreEvent::Committed { .. } => {}
+            StoreEvent::Failed { problem } => break problem,
+        }
+    };
+    assert!(
+        problem.ends_with(
+            "the file is damaged. Restart the daemon when no session runs: it keeps the file aside and begins a new \
+             one; then check the disk"
+        ),
+        "{problem}"
+    );
+    opened.store.close().await;
+    let again = open(dir.path());
+    assert_eq!(again.found.notices.len(), 1, "{:?}", again.found.notices);
+}
+
+#[tokio::test]
 async fn a_full_disk_is_told_once_and_what_was_stored_stays() {
     let dir = TempDir::new().unwrap();
     let mut small = open_small(dir.path());

@@ -180,9 +180,15 @@ impl Writer {
         if error.sqlite_error_code() != Some(ErrorCode::DiskFull) {
             self.file.db = None;
         }
+        let damaged = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase].map(Some);
+        let remedy = if damaged.contains(&error.sqlite_error_code()) {
+            "the file is damaged. Restart the daemon when no session runs: it keeps the file aside and begins a new \
+             one; then check the disk"
+        } else {
+            "make room on the disk, or check that it is mounted writable"
+        };
         format!(
-            "the journal cannot be written ({error}): facts wait in memory and are lost if the power fails; \
-             make room on the disk, or check that it is mounted writable"
+            "the journal cannot be written ({error}): facts wait in memory and are lost if the power fails; {remedy}"
         )
     }
 
