@@ -1,6 +1,6 @@
 //! What the sections mean together: devices exist, fit their line, serve one purpose each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) fn plan(top: &Section<'_>, folder: &Path) -> Option<Plan> {
         top.need::<()>("charge_point", None);
     }
 
-    let mut site = Wiring::new(top.report);
+    let mut site = Wiring::new(top);
     let mut profiles = Profiles::load(gateway.as_ref(), folder, top.report);
     site.take_devices(&buses, &mut profiles);
     let charge_points = site.charge_points(&charge_points);
@@ -85,12 +85,21 @@ struct Device {
 pub(super) struct Wiring<'a> {
     pub(super) report: &'a Report<'a>,
     devices: BTreeMap<DeviceId, Device>,
+    /// Every name that the file gives to a device, whatever faults hide the rest of it.
+    written: BTreeSet<String>,
 }
 
 impl<'a> Wiring<'a> {
-    fn new(report: &'a Report<'a>) -> Self {
+    fn new(top: &Section<'a>) -> Self {
+        let buses = top.tables("bus", &names(keys::BUS));
+        let devices = buses
+            .iter()
+            .flat_map(|bus| bus.tables("device", &names(keys::DEVICE)));
         Self {
-            report,
+            report: top.report,
+            written: devices
+                .filter_map(|device| Some(device.text("id")?.value.to_owned()))
+                .collect(),
             devices: BTreeMap::new(),
         }
     }
@@ -181,18 +190,12 @@ impl<'a> Wiring<'a> {
         kind: Kind,
         purpose: &str,
     ) -> Option<Arc<Profile>> {
-        let known = || {
-            self.devices
-                .keys()
-                .map(DeviceId::as_str)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        if !self.devices.contains_key(&id.value) {
+        if !self.written.contains(id.value.as_str()) {
+            let known: Vec<&str> = self.written.iter().map(String::as_str).collect();
             self.report.fault(
                 id.place.clone(),
                 format!("there is no device `{}`", id.value),
-                format!("Known: {}", known()),
+                format!("Known: {}", known.join(", ")),
             );
         }
         let device = self.devices.get_mut(&id.value)?;

@@ -97,6 +97,19 @@ fn a_device_serves_one_purpose_and_names_are_unique() {
 }
 
 #[test]
+fn a_bus_that_cannot_be_read_does_not_make_its_devices_unknown() {
+    for (right, wrong, problem) in [
+        ("\"even\"", "\"evn\"", "`evn` is none of the possible words"),
+        ("unit = 3", "unit = 300", "300 is out of range"),
+    ] {
+        let text = sample().replace(right, wrong);
+        let faults = Plan::parse(&text, Path::new("")).unwrap_err();
+        let problems: Vec<&str> = faults.iter().map(|fault| fault.problem.as_str()).collect();
+        assert_eq!(problems, [problem]);
+    }
+}
+
+#[test]
 fn broken_toml_is_told_with_its_line() {
     let faults = Plan::parse("[gateway]\nid = \n", Path::new("")).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
