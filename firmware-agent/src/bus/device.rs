@@ -172,6 +172,11 @@ impl Device {
         self.heard && matches!(self.health, Health::Watched { .. })
     }
 
+    /// Its loss was told, and no reading since.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
     pub(super) fn quarantined_until(&self) -> Option<Instant> {
         match self.health {
             Health::Watched { .. } => None,

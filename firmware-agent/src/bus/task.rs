@@ -24,6 +24,7 @@ const REOPEN_MAX: Duration = Duration::from_secs(15);
 pub(super) struct BusTask<O: Opener> {
     opener: O,
     framing: Framing,
+    name: String,
     link: String,
     wire: Option<Wire<O::Stream>>,
     reopen_at: Instant,
@@ -65,6 +66,7 @@ impl<O: Opener> BusTask<O> {
             opener,
             framing,
             link: config.link.to_string(),
+            name: config.name,
             wire: None,
             reopen_at: now,
             reopen_pause: Duration::ZERO,
@@ -152,7 +154,7 @@ impl<O: Opener> BusTask<O> {
         };
         match opened {
             Ok(stream) => {
-                tracing::info!("Bus line {} is open", self.link);
+                tracing::info!("Bus {} is open on {}", self.name, self.link);
                 self.wire = Some(Wire::new(stream, self.framing));
                 self.proven = false;
                 self.last = None;
@@ -176,7 +178,12 @@ impl<O: Opener> BusTask<O> {
             .filter_map(|device| device.link_lost(&fault))
             .collect();
         if !events.is_empty() {
-            tracing::warn!("{} {}", fault.message, fault.remedy);
+            tracing::warn!(
+                "Bus {} is lost. {} {}",
+                self.name,
+                fault.message,
+                fault.remedy
+            );
         }
         for device in &mut self.devices {
             device.reopened(self.reopen_at);
@@ -231,6 +238,7 @@ impl<O: Opener> BusTask<O> {
             .exchange(device.config.unit, &request, device.answer_timeout())
             .await;
         let late = self.sort_strays(index, &report);
+        let lost_before = self.devices[index].is_lost();
         let settled = self.devices[index].settle(job, &request, &report);
         self.count(index, &request, &report, &settled, late);
         self.last = Some((index, report.ended));
@@ -241,7 +249,7 @@ impl<O: Opener> BusTask<O> {
             self.rest_until = report.ended + (report.ended - report.started) * REST_FACTOR;
         }
         for event in settled.events {
-            self.tell(index, &event);
+            self.tell(index, &event, lost_before);
             self.outbox.push(event);
         }
         match report.result {
@@ -261,7 +269,11 @@ impl<O: Opener> BusTask<O> {
             self.lose_link(fault::link_lost(&self.link, error));
             return;
         }
-        tracing::info!("Bus line {} broke and is opened again: {error}", self.link);
+        tracing::info!(
+            "Bus {} broke on {} and is opened again: {error}",
+            self.name,
+            self.link
+        );
         let now = Instant::now();
         self.wire = None;
         self.reopen_at = now;
@@ -364,7 +376,8 @@ impl<O: Opener> BusTask<O> {
         }
     }
 
-    fn tell(&self, index: usize, event: &BusEvent) {
+    /// The one place where faults of a device are logged: who listens to the events need not do it again.
+    fn tell(&self, index: usize, event: &BusEvent, lost_before: bool) {
         let device = &self.devices[index].config;
         match event {
             BusEvent::Lost { fault, .. } => tracing::warn!(
@@ -374,6 +387,10 @@ impl<O: Opener> BusTask<O> {
             BusEvent::WriteRefused { fault, .. } => tracing::warn!(
                 device.id = %device.id, device.unit = device.unit, link = %self.link,
                 "Device {} did not take its limit. {} {}", device.id, fault.message, fault.remedy
+            ),
+            BusEvent::Read(_) if lost_before => tracing::info!(
+                device.id = %device.id, device.unit = device.unit, link = %self.link,
+                "Device {} answers again", device.id
             ),
             BusEvent::Read(_) | BusEvent::LimitWritten { .. } => {}
         }
