@@ -6,6 +6,7 @@ pub mod buses;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod flash;
 pub mod ids;
 pub mod lifecycle;
 pub mod local;

@@ -26,8 +26,8 @@ fn main() -> ExitCode {
             print(&config::sample());
             Ok(())
         }
-        Some(Task::Status { json }) => status(&socket(&cli), *json),
-        Some(Task::Command(args)) => command(&socket(&cli), args),
+        Some(Task::Status { json }) => socket(&cli).and_then(|socket| status(&socket, *json)),
+        Some(Task::Command(args)) => socket(&cli).and_then(|socket| command(&socket, args)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,13 +64,24 @@ fn daemon(config: &Path, check_only: bool) -> Ended {
     runtime.block_on(app::run(plan)).map_err(failure)
 }
 
-fn socket(cli: &Cli) -> PathBuf {
-    let configured = || {
-        let config = cli.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
-        Plan::socket_of(config)
-    };
-    let named = cli.socket.clone().or_else(configured);
-    named.unwrap_or_else(|| DEFAULT_SOCKET.into())
+/// Named, configured, or the usual one. A file that was named must tell it.
+fn socket(cli: &Cli) -> Result<PathBuf, (u8, String)> {
+    if let Some(socket) = &cli.socket {
+        return Ok(socket.clone());
+    }
+    match &cli.config {
+        Some(file) => Plan::socket_of(file).ok_or_else(|| {
+            let message = format!(
+                "{}: gateway.socket cannot be read there. Check the file with --check-config, or name the socket with --socket",
+                file.display()
+            );
+            (BAD_CONFIG, message)
+        }),
+        None => {
+            let usual = Plan::socket_of(Path::new(DEFAULT_CONFIG));
+            Ok(usual.unwrap_or_else(|| DEFAULT_SOCKET.into()))
+        }
+    }
 }
 
 fn status(socket: &Path, json: bool) -> Ended {

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::buses::Buses;
 use crate::clock::Clock;
+use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
 use crate::local::report::{self, StatusReport};
@@ -132,6 +133,7 @@ pub struct Runtime<B> {
     waiting: BTreeMap<CommandId, Vec<oneshot::Sender<(CommandId, Outcome)>>>,
     published: BTreeMap<ChargePointId, Monotonic>,
     meter_readings: BTreeMap<DeviceId, (Timestamp, Reading)>,
+    flash: FlashUse,
 }
 
 /// Actions that wait for a ticket.
@@ -156,6 +158,7 @@ impl<B: Buses> Runtime<B> {
             waiting: BTreeMap::new(),
             published: BTreeMap::new(),
             meter_readings: BTreeMap::new(),
+            flash: FlashUse::default(),
         }
     }
 
@@ -264,6 +267,7 @@ impl<B: Buses> Runtime<B> {
         }
     }
 
+    /// Faults on a line are logged by the bus, with unit and frame.
     fn bus_event(&mut self, event: BusEvent) {
         match event {
             BusEvent::Read(reading) => {
@@ -274,7 +278,6 @@ impl<B: Buses> Runtime<B> {
                 self.step(Event::DeviceRead(reading));
             }
             BusEvent::Lost { device, fault } => {
-                tracing::warn!(%device, "Device {device} does not answer: {} {}", fault.message, fault.remedy);
                 self.meter_readings.remove(&device);
                 self.step(Event::DeviceLost { device, fault });
             }
@@ -282,7 +285,6 @@ impl<B: Buses> Runtime<B> {
                 self.step(Event::LimitWritten { device, limit });
             }
             BusEvent::WriteRefused { device, fault } => {
-                tracing::warn!(%device, "Device {device} refused its limit: {} {}", fault.message, fault.remedy);
                 self.step(Event::WriteRefused { device, fault });
             }
         }
@@ -357,6 +359,7 @@ impl<B: Buses> Runtime<B> {
         }
         self.publish_stale();
         let now = self.parts.clock.now().monotonic;
+        self.flash.look(now);
         let oldest = self.releases.front();
         if oldest.is_some_and(|first| now.ms_since(first.since) >= DISK_SILENT_MS) {
             self.storage_failed(
@@ -378,6 +381,7 @@ impl<B: Buses> Runtime<B> {
             now: self.parts.clock.now(),
             link: self.parts.uplink.status(),
             figures: self.parts.store.figures(),
+            flash: &self.flash,
             storage_problem: self.storage_problem.as_deref(),
             last_sequence: self.committed,
             views: self.parts.site.views(),

@@ -1,7 +1,5 @@
 //! The status page in a terminal of 80 columns, and the meaning of a command's fate.
 
-use std::fmt::Write as _;
-
 use site_model::RefusalReason;
 
 use super::report::{ChargePoint, Cloud, Connector, Device, StatusReport, Storage};
@@ -10,6 +8,8 @@ use super::report::{ChargePoint, Cloud, Connector, Device, StatusReport, Storage
 const COLUMNS: usize = 80;
 /// Where the right-hand column of a block begins.
 const INDENT: usize = 12;
+/// A space at which no line breaks; printed as a space.
+const GLUE: &str = "\u{a0}";
 
 /// The page.
 #[must_use]
@@ -38,12 +38,12 @@ pub fn render(report: &StatusReport) -> String {
         page.line("");
     }
     for meter in &report.meters {
-        let power = meter
-            .power_w
-            .map_or("power unknown".to_owned(), |power| format!("{power} W"));
+        let power = meter.power_w.map_or("power unknown".to_owned(), |power| {
+            format!("{power}{GLUE}W")
+        });
         page.entry(
             "Grid meter",
-            &format!("{}: {power}, {} ago", meter.device, duration(meter.age_ms)),
+            &format!("{}: {power}, {}", meter.device, ago(meter.age_ms)),
         );
     }
     for bus in &report.buses {
@@ -94,10 +94,17 @@ fn storage(page: &mut Page, storage: &Storage) {
     page.entry(
         "Storage",
         &format!(
-            "{} on disk, {} written since the start, {} facts",
-            bytes(storage.bytes_on_disk),
-            bytes(storage.bytes_written),
-            storage.last_sequence
+            "{}, {} on disk",
+            counted(storage.last_sequence, "fact"),
+            bytes(storage.bytes_on_disk)
+        ),
+    );
+    page.entry(
+        "",
+        &format!(
+            "{} written in 24 h, {} since the start",
+            bytes(storage.bytes_written_last_day),
+            bytes(storage.bytes_written)
         ),
     );
     if let Some(problem) = &storage.problem {
@@ -123,9 +130,9 @@ fn storage(page: &mut Page, storage: &Storage) {
 fn charge_point_block(page: &mut Page, charge_point: &ChargePoint) {
     page.line("");
     let answer = match (charge_point.online, charge_point.last_answer_age_ms) {
-        (true, Some(age)) => format!("answered {} ago", duration(age)),
+        (true, Some(age)) => format!("answered {}", ago(age)),
         (true, None) => "online".to_owned(),
-        (false, Some(age)) => format!("OFFLINE, last answer {} ago", duration(age)),
+        (false, Some(age)) => format!("OFFLINE, last answer {}", ago(age)),
         (false, None) => "OFFLINE, no answer since the start".to_owned(),
     };
     page.line(&format!(
@@ -140,7 +147,7 @@ fn charge_point_block(page: &mut Page, charge_point: &ChargePoint) {
 fn connector_lines(page: &mut Page, connector: &Connector) {
     let power = connector
         .power_w
-        .map(|power| format!(", {power} W"))
+        .map(|power| format!(", {power}{GLUE}W"))
         .unwrap_or_default();
     let error = match connector.error_code {
         Some(code) if code != 0 => format!(", error code {code}"),
@@ -158,9 +165,8 @@ fn connector_lines(page: &mut Page, connector: &Connector) {
     page.entry(
         "",
         &format!(
-            "limit {} ({}: {}), {read_back}",
+            "limit {} ({}), {read_back}",
             amps(connector.limit_ma),
-            connector.limit_owner,
             connector.limit_reason
         ),
     );
@@ -183,7 +189,7 @@ fn device_lines(page: &mut Page, device: &Device) {
     let answer = device
         .last_answer_age_ms
         .map_or("never answered".to_owned(), |age| {
-            format!("answered {} ago", duration(age))
+            format!("answered {}", ago(age))
         });
     let quarantine = device
         .quarantined_for_ms
@@ -192,14 +198,16 @@ fn device_lines(page: &mut Page, device: &Device) {
     page.entry(
         &format!("  unit {}", device.unit),
         &format!(
-            "{}: {answer}{quarantine}, {} answers, {} timeouts, {} CRC errors, {} refusals",
-            device.device, device.answers, device.timeouts, device.crc_errors, device.exceptions
+            "{}: {answer}{quarantine}, {}, {}",
+            device.device,
+            counted(device.answers, "answer"),
+            troubles(device)
         ),
     );
     if let Some(error) = &device.last_error {
         page.entry(
             "",
-            &format!("{} ago: {}", duration(error.age_ms), error.problem.message),
+            &format!("{}: {}", ago(error.age_ms), error.problem.message),
         );
         page.entry("", &format!("sent {}", error.request));
         let heard = if error.response.is_empty() {
@@ -258,7 +266,7 @@ struct Page {
 
 impl Page {
     fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
+        self.text.push_str(&line.trim_end().replace(GLUE, " "));
         self.text.push('\n');
     }
 
@@ -266,7 +274,8 @@ impl Page {
     fn entry(&mut self, title: &str, words: &str) {
         let mut line = format!("{title:INDENT$}");
         let mut fresh = true;
-        for word in words.split_whitespace() {
+        let space = |c: char| c.is_whitespace() && !GLUE.contains(c);
+        for word in words.split(space).filter(|word| !word.is_empty()) {
             if !fresh && line.chars().count() + 1 + word.chars().count() > COLUMNS {
                 self.line(&line);
                 line = " ".repeat(INDENT);
@@ -290,6 +299,7 @@ fn duration(ms: u64) -> String {
         (0, hours, _) => format!("{hours} h {} min", s / 60 % 60),
         (days, _, _) => format!("{days} d {} h", s / 3_600 % 24),
     }
+    .replace(' ', GLUE)
 }
 
 fn bytes(count: u64) -> String {
@@ -302,16 +312,50 @@ fn bytes(count: u64) -> String {
             count % 1_048_576 * 10 / 1_048_576
         ),
     }
+    .replace(' ', GLUE)
+}
+
+/// How long ago, for people.
+fn ago(ms: u64) -> String {
+    if ms < 1_000 {
+        "just now".to_owned()
+    } else {
+        format!("{}{GLUE}ago", duration(ms))
+    }
+}
+
+/// What went wrong with a device so far; only what did.
+fn troubles(device: &Device) -> String {
+    let counts = [
+        (device.timeouts, "timeout"),
+        (device.crc_errors, "CRC error"),
+        (device.exceptions, "refusal"),
+    ];
+    let told: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| counted(count, what))
+        .collect();
+    if told.is_empty() {
+        "no errors".to_owned()
+    } else {
+        told.join(", ")
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count}{GLUE}{what}{plural}").replace(' ', GLUE)
 }
 
 fn amps(milliamps: u32) -> String {
     let text = format!("{}.{:03}", milliamps / 1_000, milliamps % 1_000);
-    format!("{} A", text.trim_end_matches('0').trim_end_matches('.'))
+    format!(
+        "{}{GLUE}A",
+        text.trim_end_matches('0').trim_end_matches('.')
+    )
 }
 
 fn kwh(watt_hours: u64) -> String {
-    let mut text = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{}.{:03} kWh", watt_hours / 1_000, watt_hours % 1_000);
-    text
+    format!("{}.{:03}{GLUE}kWh", watt_hours / 1_000, watt_hours % 1_000)
 }

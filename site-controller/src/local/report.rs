@@ -10,6 +10,7 @@ use site_model::{
 };
 use site_wire::v1::RefusedChargePoint;
 
+use crate::flash::FlashUse;
 use crate::store::Figures;
 use crate::uplink::LinkStatus;
 
@@ -62,6 +63,8 @@ pub struct Storage {
     pub bytes_on_disk: u64,
     /// What the daemon wrote to the disk since its start.
     pub bytes_written: u64,
+    /// Of these, in the last 24 hours.
+    pub bytes_written_last_day: u64,
     /// Facts that wait for the disk.
     pub facts_waiting: u64,
     /// Facts that were dropped at the bound of what may wait.
@@ -203,6 +206,7 @@ pub(crate) struct Source<'a> {
     pub(crate) now: Timestamp,
     pub(crate) link: LinkStatus,
     pub(crate) figures: Figures,
+    pub(crate) flash: &'a FlashUse,
     pub(crate) storage_problem: Option<&'a str>,
     pub(crate) last_sequence: u64,
     pub(crate) views: Vec<ChargePointView>,
@@ -213,6 +217,7 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     pub(crate) fn report(self) -> StatusReport {
         let now = self.now;
+        let written = self.flash.written();
         let meters = self.meters.iter().map(|(id, (at, reading))| Meter {
             device: id.to_string(),
             power_w: power(reading),
@@ -234,7 +239,8 @@ impl Source<'_> {
                 journal_id: self.journal.to_string(),
                 last_sequence: self.last_sequence,
                 bytes_on_disk: self.figures.bytes_on_disk,
-                bytes_written: bytes_written(),
+                bytes_written: written.in_all,
+                bytes_written_last_day: written.last_day,
                 facts_waiting: self.figures.facts_waiting,
                 facts_dropped: self.figures.facts_dropped,
                 problem: self.storage_problem.map(str::to_owned),
@@ -335,13 +341,4 @@ fn power(reading: &Reading) -> Option<i32> {
             None
         }
     })
-}
-
-/// What this process caused to be written to storage (proc(5), `/proc/pid/io`); 0 where the system does not tell.
-fn bytes_written() -> u64 {
-    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
-    io.lines()
-        .find_map(|line| line.strip_prefix("write_bytes: "))
-        .and_then(|bytes| bytes.parse().ok())
-        .unwrap_or(0)
 }

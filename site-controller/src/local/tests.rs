@@ -241,6 +241,7 @@ fn report() -> StatusReport {
             last_sequence: 4_711,
             bytes_on_disk: 1_500_000,
             bytes_written: 34_000_000,
+            bytes_written_last_day: 12_000_000,
             facts_waiting: 0,
             facts_dropped: 0,
             problem: None,
