@@ -13,3 +13,4 @@ mod outages;
 mod peers;
 mod quotas;
 mod stage;
+mod tls;
