@@ -136,6 +136,55 @@ async fn a_charger_and_its_meter_on_one_serial_line_are_read_and_limited_by_the_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_adapter_that_is_pulled_out_is_told_and_used_again_when_it_is_back() {
+    let world = World::new(4);
+    let it = profile("heidelberg-energy-control");
+    let settings = it.link.rtu.expect("it has a serial line");
+    let charger = world.add_charger("left", Arc::clone(&it), ChargerOptions::default());
+    let plugged = || {
+        let line = RtuLine::start(&world, settings, true, 5).expect("a pseudo-terminal");
+        line.add(1, &charger);
+        line
+    };
+    let driver = tokio::spawn(simulator::run(world.clone()));
+    // The name stays, what is behind it does not: as with /dev/serial/by-id.
+    let by_id = std::env::temp_dir().join(format!("adapter-{}", std::process::id()));
+    let first = plugged();
+    std::os::unix::fs::symlink(first.path(), &by_id).expect("a link");
+    let link = BusLink::Serial {
+        path: by_id.clone(),
+        line: settings,
+    };
+    let (bus, mut events) = start(link, vec![device("left", 1, &it)]);
+    let idle = |event: &BusEvent| tells(event, &id("left"), &Value::VehicleState(VehicleState::A));
+    until(&mut events, idle).await;
+
+    std::fs::remove_file(&by_id).expect("it is there");
+    drop(first);
+    let told = format!(
+        "{} does not exist: is the adapter plugged in?",
+        by_id.display()
+    );
+    until(
+        &mut events,
+        |event| matches!(event, BusEvent::Lost { fault, .. } if fault.message == told),
+    )
+    .await;
+    assert_eq!(
+        bus.diagnostics().closed.map(|fault| fault.message),
+        Some(told)
+    );
+
+    let second = plugged();
+    std::os::unix::fs::symlink(second.path(), &by_id).expect("a link");
+    until(&mut events, idle).await;
+    assert_eq!(bus.diagnostics().closed, None);
+    std::fs::remove_file(&by_id).expect("it is there");
+    bus.stop().await;
+    driver.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tcp_charger_is_read_and_limited_by_the_rules() {
     for name in ["keba-p40", "keba-p30", "bender-cc612"] {
         let world = World::new(2);
