@@ -1,11 +1,12 @@
 //! The demo as somebody types it, and what it says when something is in its way.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use demo::Binaries;
+use demo::{Binaries, until};
+use tokio::time::Instant;
 
 fn demo() -> anyhow::Result<PathBuf> {
     let beside = Binaries::beside_this_program()?.cloud_api;
@@ -71,6 +72,39 @@ fn once_runs_a_whole_session_within_thirty_seconds_and_leaves_nothing_behind() -
         "it left files in {}",
         folder.path().display()
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_closed_terminal_ends_the_demo_and_all_that_it_started() -> anyhow::Result<()> {
+    for signal in ["-TERM", "-HUP"] {
+        let folder = tempfile::tempdir()?;
+        let mut child = Command::new(demo()?)
+            .args(["--no-build", "--dir"])
+            .arg(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let holder = folder.path().join("gateway/data/holder.pid");
+        let daemon = until(
+            Duration::from_secs(30),
+            "the site controller runs",
+            async || Ok(std::fs::read_to_string(&holder).ok()),
+        )
+        .await?;
+        let daemon = Path::new("/proc").join(daemon.trim());
+        ensure!(daemon.exists(), "{}", daemon.display());
+        Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()?;
+        let ended = until(Duration::from_secs(20), "the demo ends", || {
+            let looked = child.try_wait();
+            async move { Ok(looked?) }
+        })
+        .await?;
+        ensure!(ended.code() == Some(1), "{signal}: {ended}");
+        ensure!(!daemon.exists(), "{signal}: the site controller lives on");
+    }
     Ok(())
 }
 

@@ -6,9 +6,10 @@ mod traffic;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Starts the cloud API, one site controller and a simulated site of four chargers.
 #[derive(Debug, Parser)]
@@ -50,13 +51,30 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&arguments)) {
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = run(&arguments) => ended,
+            told = told_to_end() => told.and_then(|()| bail!("ended by a signal")),
+        }
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             show::problem(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// SIGTERM, or the terminal closed. Whatever was started is ended when `run` is dropped.
+async fn told_to_end() -> anyhow::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = hung_up.recv() => {}
+    }
+    Ok(())
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
