@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
-use axum::{BoxError, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -115,10 +115,10 @@ impl Default for Bounds {
 
 /// Serves `router` until `stop` is cancelled; then accepts nobody, lets the requests that are under
 /// way finish for as long as the bounds say, and cuts off the rest.
-pub async fn serve(
+pub async fn serve<R: Routes>(
     tcp: TcpListener,
     tls: Option<Arc<ServerConfig>>,
-    router: Router,
+    router: R,
     stop: CancellationToken,
     bounds: Bounds,
 ) {
@@ -177,14 +177,33 @@ async fn accept(
     }
 }
 
-struct Server {
+/// What answers requests: a router, or something around one.
+pub trait Routes:
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Routes for S where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+struct Server<R> {
     tls: Option<TlsAcceptor>,
-    router: Router,
+    router: R,
     stop: CancellationToken,
     cut_off: CancellationToken,
 }
 
-impl Server {
+impl<R: Routes> Server<R> {
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
@@ -249,19 +268,20 @@ impl Server {
 
 /// The router, told who is at the other end.
 #[derive(Clone)]
-struct WithPeer {
-    router: Router,
+struct WithPeer<R> {
+    router: R,
     peer: SocketAddr,
 }
 
-impl<B> Service<Request<B>> for WithPeer
+impl<B, R> Service<Request<B>> for WithPeer<R>
 where
+    R: Routes,
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <Router as Service<Request<Body>>>::Future;
+    type Future = R::Future;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::clock::Clock;
 use crate::quota::{Allowance, WINDOW_SECONDS};
@@ -56,38 +56,22 @@ impl Exchange {
     }
 }
 
-/// Puts [`Envelope`] around every route and fallback.
+/// What is around all routes and fallbacks.
 #[derive(Debug, Clone)]
-pub(super) struct EnvelopeLayer {
+pub struct Envelope<S> {
+    inner: S,
     ids: Arc<RequestIds>,
     clock: Clock,
 }
 
-impl EnvelopeLayer {
-    pub(super) fn new(clock: Clock) -> Self {
+impl<S> Envelope<S> {
+    pub(super) fn new(inner: S, clock: Clock) -> Self {
         Self {
+            inner,
             ids: Arc::new(RequestIds::new()),
             clock,
         }
     }
-}
-
-impl<S> Layer<S> for EnvelopeLayer {
-    type Service = Envelope<S>;
-
-    fn layer(&self, inner: S) -> Envelope<S> {
-        Envelope {
-            inner,
-            layer: self.clone(),
-        }
-    }
-}
-
-/// See [`EnvelopeLayer`].
-#[derive(Debug, Clone)]
-pub(super) struct Envelope<S> {
-    inner: S,
-    layer: EnvelopeLayer,
 }
 
 impl<S> Service<Request> for Envelope<S>
@@ -104,7 +88,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let exchange = Exchange::new(self.layer.ids.next(self.layer.clock.now()));
+        let exchange = Exchange::new(self.ids.next(self.clock.now()));
         let asked = Asked::of(&request);
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
@@ -265,9 +249,7 @@ mod tests {
             panic!("secret of the handler")
         }
         let clock = Clock::standing_at("2026-11-22T10:00:00Z".parse().unwrap());
-        let router = Router::new()
-            .route("/", get(panics))
-            .layer(EnvelopeLayer::new(clock));
+        let router = Envelope::new(Router::new().route("/", get(panics)), clock);
         let request = Request::builder().uri("/").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -29,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use body::{BODY_MAX, Fields, FromFields, Json};
 pub use caller::{Caller, CallerWith};
+pub use envelope::Envelope;
 pub use error::{ApiError, Detail};
 pub use query::{NoQuery, Query};
 pub use refusals::CompleteRefusals;
@@ -39,16 +40,18 @@ pub use state::ApiState;
 
 /// Everything that is served, with `others`: endpoints of other modules, their state applied, their
 /// documentation told, and their errors answered as [`ApiError`].
-pub fn router(state: &ApiState, others: OpenApiRouter) -> Router {
+pub fn router(state: &ApiState, others: OpenApiRouter) -> Envelope<Router> {
     let (ours, described) = endpoints().split_for_parts();
     let (others, more) = others.split_for_parts();
     let document = finished(described, more);
-    ours.with_state(state.clone())
+    let routes = ours
+        .with_state(state.clone())
         .merge(others)
         .merge(docs_page::routes(&document))
         .method_not_allowed_fallback(other_method)
-        .fallback(async || ApiError::unknown_path())
-        .layer(envelope::EnvelopeLayer::new(state.clock().clone()))
+        .fallback(async || ApiError::unknown_path());
+    // Around all routes at once: a layer of the router would stand around each of them, boxed.
+    Envelope::new(routes, state.clock().clone())
 }
 
 /// The OpenAPI document of [`router`]; `others` is the documentation of the same endpoints.

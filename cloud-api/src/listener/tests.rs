@@ -1,5 +1,6 @@
 //! Real sockets: who is served, who waits, who is cut off, and how it ends.
 
+use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

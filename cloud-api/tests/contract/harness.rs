@@ -10,6 +10,7 @@ use cloud_api::clock::Clock;
 use cloud_api::db::Db;
 use cloud_api::fleet::{Fleet, Observation, RegisteredConnector, Registration, Update};
 use cloud_api::http::ApiState;
+use cloud_api::http::Envelope;
 use cloud_api::id::{InstallerId, OrganisationId};
 use cloud_api::installer::{SigningKey, Tokens};
 use cloud_api::keys::{Keys, NewKey, Scope};
@@ -46,7 +47,7 @@ pub(crate) struct World {
     pub(crate) quotas: Quotas,
     pub(crate) fleet: Fleet,
     pub(crate) tokens: Tokens,
-    pub(crate) router: Router,
+    pub(crate) router: Envelope<Router>,
     pub(crate) ours: OrganisationId,
     pub(crate) theirs: OrganisationId,
 }
