@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use site_controller::cli::{Cli, CommandArgs, DEFAULT_CONFIG, DEFAULT_SOCKET, Task};
+use site_controller::cli::{Cli, CommandArgs, DEFAULT_CONFIG, DEFAULT_SOCKET, OrderArgs, Task};
 use site_controller::config::{self, Plan};
 use site_controller::local::{self, Answer, Request};
 use site_controller::{app, log};
@@ -123,12 +123,30 @@ fn command(socket: &Path, args: &CommandArgs) -> Ended {
         print_json(&answer)?;
     } else if applied {
         print(&format!("{sentence}\n"));
+        print(&limit_in_force(socket, args).unwrap_or_default());
     }
     if applied {
         Ok(())
     } else {
         Err(failure(sentence))
     }
+}
+
+/// After an order about the limit, what it comes to; nothing else is worth failing for then.
+fn limit_in_force(socket: &Path, args: &CommandArgs) -> Option<String> {
+    match args.order {
+        OrderArgs::SetLimit { .. } | OrderArgs::ClearLimit => {}
+        OrderArgs::StartSession { .. }
+        | OrderArgs::StopSession
+        | OrderArgs::SetAvailable
+        | OrderArgs::SetUnavailable => return None,
+    }
+    let answer = local::ask(socket, &Request::Status {}, STATUS_WITHIN).ok()?;
+    let Answer::Status { status } = answer else {
+        return None;
+    };
+    let sentence = local::limit_sentence(&status, &args.charge_point, args.connector)?;
+    Some(format!("{sentence}\n"))
 }
 
 fn print_json(value: &impl serde::Serialize) -> Ended {

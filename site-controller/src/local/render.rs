@@ -235,6 +235,22 @@ pub fn outcome_sentence(outcome: &str, reason: Option<&str>) -> String {
     }
 }
 
+/// What a connector may draw after an order: a cap above the installation's rating changes nothing.
+#[must_use]
+pub fn limit_sentence(report: &StatusReport, charge_point: &str, connector: u8) -> Option<String> {
+    let is_it = |point: &&ChargePoint| point.charge_point_id == charge_point;
+    let point = report.charge_points.iter().find(is_it)?;
+    let found = point
+        .connectors
+        .iter()
+        .find(|found| found.connector_id == connector)?;
+    Some(format!(
+        "{charge_point} connector {connector} is limited to {} ({}).",
+        amps(found.limit_ma).replace(GLUE, " "),
+        found.limit_reason
+    ))
+}
+
 fn refusal(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::UnknownConnector => {

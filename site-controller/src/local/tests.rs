@@ -134,6 +134,17 @@ fn the_page_fits_eighty_columns_and_shows_what_a_technician_needs() {
 }
 
 #[test]
+fn after_an_order_the_limit_in_force_is_told() {
+    let told = |charge_point, connector| limit_sentence(&report(), charge_point, connector);
+    assert_eq!(
+        told("CP-LEFT", 1).as_deref(),
+        Some("CP-LEFT connector 1 is limited to 10.5 A (set by a command).")
+    );
+    assert_eq!(told("CP-LEFT", 2), None);
+    assert_eq!(told("CP-NOPE", 1), None);
+}
+
+#[test]
 fn every_fate_has_its_sentence() {
     assert_eq!(
         outcome_sentence("applied", None),
