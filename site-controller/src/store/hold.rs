@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -21,7 +22,10 @@ impl Hold {
             dir: dir.to_owned(),
             source,
         };
-        if let Err(error) = fs::create_dir_all(dir)
+        // The journal names who charged when: not for everybody on this machine.
+        let mut folder = fs::DirBuilder::new();
+        folder.recursive(true).mode(0o750);
+        if let Err(error) = folder.create(dir)
             && !dir.is_dir()
         {
             return Err(unusable(error));

@@ -1,6 +1,7 @@
 //! The journal with its faults: reopened, damaged, newer, full, unwritable, held, aged.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,6 +47,16 @@ async fn a_reopened_journal_gives_back_facts_mark_and_identity() {
         again.store.read_after(1).await,
         [(2, status(2)), (3, status(3))].map(|(sequence, fact)| Envelope::of(sequence, &fact))
     );
+}
+
+#[tokio::test]
+async fn a_directory_that_is_made_is_closed_to_strangers() {
+    let dir = TempDir::new().unwrap();
+    let made = dir.path().join("data");
+    let opened = open(&made);
+    let mode = fs::metadata(&made).unwrap().permissions().mode();
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
+    opened.store.close().await;
 }
 
 #[tokio::test]
