@@ -135,10 +135,13 @@ fn charge_point_block(page: &mut Page, charge_point: &ChargePoint) {
         (false, Some(age)) => format!("OFFLINE, last answer {}", ago(age)),
         (false, None) => "OFFLINE, no answer since the start".to_owned(),
     };
-    page.line(&format!(
-        "{}  {} {}  {}, {answer}",
-        charge_point.charge_point_id, charge_point.vendor, charge_point.model, charge_point.status
-    ));
+    page.entry(
+        &charge_point.charge_point_id,
+        &format!(
+            "{} {}: {}, {answer}",
+            charge_point.vendor, charge_point.model, charge_point.status
+        ),
+    );
     for connector in &charge_point.connectors {
         connector_lines(page, connector);
     }

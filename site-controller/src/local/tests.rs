@@ -134,6 +134,23 @@ fn the_page_fits_eighty_columns_and_shows_what_a_technician_needs() {
 }
 
 #[test]
+fn long_names_wrap_too() {
+    let mut report = report();
+    let point = &mut report.charge_points[1];
+    point.charge_point_id = "DE*ABC*E1234567*LEFT".into();
+    point.vendor = "Heidelberg".into();
+    point.model = "Energy Control PLUS".into();
+    point.last_answer_age_ms = None;
+    let page = render(&report);
+    let told = "DE*ABC*E1234567*LEFT Heidelberg Energy Control PLUS: Available, OFFLINE, no\n            answer since the start\n";
+    assert!(page.contains(told), "{page}");
+    assert!(
+        page.lines().all(|line| line.chars().count() <= 80),
+        "{page}"
+    );
+}
+
+#[test]
 fn after_an_order_the_limit_in_force_is_told() {
     let told = |charge_point, connector| limit_sentence(&report(), charge_point, connector);
     assert_eq!(
