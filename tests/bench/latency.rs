@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use simulator::Ev;
 use tokio::time::{Instant, sleep};
 
+use scenarios::Stage;
+
 use crate::{Figure, median};
 
 const VISITS: u64 = 30;
@@ -13,37 +15,14 @@ const VISITS: u64 = 30;
 const DEFAULT_POLL_INTERVAL_MS: u64 = 500;
 
 pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
-    let binaries = demo::Binaries::beside_this_program()?;
-    let folder = tempfile::tempdir()?;
-    let cloud = demo::Cloud::start(
-        &binaries,
-        &folder.path().join("cloud"),
-        demo::CloudOptions::default(),
-    )
-    .await?;
-    let tenant = cloud.tenant("Bench", 1_000_000_000)?;
-    let enrolled = cloud.enrol(&tenant.site_id)?;
-    let site = demo::SimulatedSite::start(2).await?;
-    let gateway_folder = folder.path().join("gateway");
-    let link = demo::MqttLink {
-        port: cloud.mqtt_port(),
-    };
-    demo::Gateway::configure(&gateway_folder, &enrolled, link, &site.configuration())?;
-    let _gateway = demo::Gateway::start(&binaries, &gateway_folder).await?;
-    let api = cloud.api(&tenant.key)?;
-    demo::until(
-        Duration::from_secs(30),
-        "every charge point is online",
-        async || Ok((api.summary().await?["online"] == 4).then_some(())),
-    )
-    .await?;
+    let stage = Stage::up(2).await?;
 
     let mut figures = Vec::new();
     for (charge_point, profile) in [
         ("CP-LEFT", "heidelberg-energy-control"),
         ("CP-BACK", "bender-cc612"),
     ] {
-        let connector = site.connector(charge_point)?;
+        let connector = stage.connector(charge_point)?;
         let profile = hw_profiles::find(profile).context("a built-in profile is missing")?;
         let poll_interval = profile.link.read_interval_ms.max(DEFAULT_POLL_INTERVAL_MS);
         let mut delays = Vec::new();
@@ -61,7 +40,7 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
             }
             let wanted = if arrives { "Preparing" } else { "Available" };
             let began = Instant::now();
-            while api.status(charge_point).await?["connectors"][0]["status"] != wanted {
+            while stage.api.status(charge_point).await?["connectors"][0]["status"] != wanted {
                 anyhow::ensure!(
                     began.elapsed() < Duration::from_secs(10),
                     "{charge_point} did not become {wanted}"

@@ -40,6 +40,42 @@ async fn share(baud: u32) -> anyhow::Result<f64> {
     let world = World::new(7);
     let line = RtuLine::start(&world, settings, true, ANSWER_DELAY_MS)?;
     let driver = tokio::spawn(simulator::run(world.clone()));
+    let devices = devices(&world, &line)?;
+    let (events, mut received) = tokio::sync::mpsc::channel(64);
+    let link = BusLink::Serial {
+        path: line.path().to_owned(),
+        line: settings,
+    };
+    let bus = firmware_agent::spawn(
+        BusConfig {
+            name: "bench".to_owned(),
+            link,
+            devices,
+        },
+        events,
+    );
+    // The first reading of each device also asks who it is; measured is what follows.
+    for _ in 0..12 {
+        received.recv().await;
+    }
+    let before = needed_ns(&line);
+    let began = Instant::now();
+    while began.elapsed() < TIME {
+        if let Ok(Some(BusEvent::Lost { device, fault })) =
+            tokio::time::timeout(Duration::from_secs(1), received.recv()).await
+        {
+            anyhow::bail!("{device} was lost: {}", fault.message);
+        }
+    }
+    let needed = needed_ns(&line) - before;
+    let share = Duration::from_nanos(needed).as_secs_f64() / began.elapsed().as_secs_f64();
+    bus.stop().await;
+    driver.abort();
+    Ok(share)
+}
+
+/// Two chargers and four meters that are always due.
+fn devices(world: &World, line: &RtuLine) -> anyhow::Result<Vec<BusDevice>> {
     let mut devices = Vec::new();
     let mut device = |unit: u8, profile: &Arc<hw_profiles::Profile>| -> anyhow::Result<()> {
         devices.push(BusDevice {
@@ -72,37 +108,7 @@ async fn share(baud: u32) -> anyhow::Result<f64> {
         line.add(unit, &meter);
         device(unit, &meter_profile)?;
     }
-    let (events, mut received) = tokio::sync::mpsc::channel(64);
-    let link = BusLink::Serial {
-        path: line.path().to_owned(),
-        line: settings,
-    };
-    let bus = firmware_agent::spawn(
-        BusConfig {
-            name: "bench".to_owned(),
-            link,
-            devices,
-        },
-        events,
-    );
-    // The first reading of each device also asks who it is; measured is what follows.
-    for _ in 0..12 {
-        received.recv().await;
-    }
-    let before = needed_ns(&line);
-    let began = Instant::now();
-    while began.elapsed() < TIME {
-        if let Ok(Some(BusEvent::Lost { device, fault })) =
-            tokio::time::timeout(Duration::from_secs(1), received.recv()).await
-        {
-            anyhow::bail!("{device} was lost: {}", fault.message);
-        }
-    }
-    let needed = needed_ns(&line) - before;
-    let share = Duration::from_nanos(needed).as_secs_f64() / began.elapsed().as_secs_f64();
-    bus.stop().await;
-    driver.abort();
-    Ok(share)
+    Ok(devices)
 }
 
 /// Requests, answers, the devices' answer time and 3.5 characters after every frame, at line speed.

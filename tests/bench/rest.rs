@@ -8,6 +8,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use scenarios::Stage;
+
 use crate::{Figure, median};
 
 /// Word that makes this program the bare server.
@@ -18,39 +20,16 @@ const ROUND: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 7;
 
 pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
-    let binaries = demo::Binaries::beside_this_program()?;
-    let folder = tempfile::tempdir()?;
-    let cloud = demo::Cloud::start(
-        &binaries,
-        &folder.path().join("cloud"),
-        demo::CloudOptions::default(),
-    )
-    .await?;
-    let tenant = cloud.tenant("Bench", 1_000_000_000)?;
-    let enrolled = cloud.enrol(&tenant.site_id)?;
-    let site = demo::SimulatedSite::start(1).await?;
-    let gateway_folder = folder.path().join("gateway");
-    let link = demo::MqttLink {
-        port: cloud.mqtt_port(),
-    };
-    demo::Gateway::configure(&gateway_folder, &enrolled, link, &site.configuration())?;
-    let mut gateway = demo::Gateway::start(&binaries, &gateway_folder).await?;
-    let api = cloud.api(&tenant.key)?;
-    demo::until(
-        Duration::from_secs(30),
-        "every charge point is online",
-        async || Ok((api.summary().await?["online"] == 4).then_some(())),
-    )
-    .await?;
+    let mut stage = Stage::up(1).await?;
     // What is measured is reading; the site stops writing.
-    gateway.process.terminate().await?;
-    let body = api.status("CP-LEFT").await?.to_string();
+    stage.gateway.process.terminate().await?;
+    let body = stage.api.status("CP-LEFT").await?.to_string();
 
     let mut bare = Command::new(std::env::current_exe()?)
         .args([BARE, &body])
         .stdout(Stdio::piped())
         .spawn()?;
-    let result = compare(&cloud, &tenant.key, &mut bare).await;
+    let result = compare(&stage.cloud, &stage.tenant.key, &mut bare).await;
     bare.kill()?;
     bare.wait()?;
     let (mut ratios, mut ours) = result?;

@@ -8,7 +8,7 @@ use demo::{Binaries, Credential, Gateway, MqttLink, SimulatedSite, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use scenarios::Stage;
 
 #[test]
 fn a_bad_configuration_is_refused_with_every_fault_its_line_and_its_remedy() -> anyhow::Result<()> {

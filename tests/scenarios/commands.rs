@@ -7,7 +7,7 @@ use demo::until;
 use simulator::Ev;
 use site_model::Milliamps;
 
-use crate::stage::Stage;
+use scenarios::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_at_the_cabinet_ends_by_what_the_register_says() -> anyhow::Result<()> {

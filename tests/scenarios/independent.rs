@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use simulator::Ev;
 
 use crate::peers::{ModbusDevice, Mosquitto, Peer, SerialPair, free_port};
-use crate::stage::stored_sessions;
+use scenarios::stored_sessions;
 
 /// Input registers of a Heidelberg Energy Control (vendor table of 2021-02-22): layout, state A1, three
 /// currents, temperature, three voltages, lock, power, energies; limits; set-points.

@@ -12,5 +12,4 @@ mod main_path;
 mod outages;
 mod peers;
 mod quotas;
-mod stage;
 mod tls;

@@ -7,7 +7,7 @@ use demo::until;
 use simulator::Ev;
 use site_model::VehicleState;
 
-use crate::stage::{Stage, meter_wh};
+use scenarios::{Stage, meter_wh};
 
 const TWO_SECONDS: Duration = Duration::from_secs(2);
 

@@ -9,7 +9,7 @@ use site_model::VehicleState;
 use tokio::time::Instant;
 
 use crate::peers::{Mosquitto, free_port};
-use crate::stage::{Stage, meter_wh, stored_sessions};
+use scenarios::{Stage, meter_wh, stored_sessions};
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -9,7 +9,7 @@ use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, unti
 use simulator::Ev;
 
 use crate::peers::{Mosquitto, free_port};
-use crate::stage::stored_sessions;
+use scenarios::stored_sessions;
 
 /// A fresh certificate for 127.0.0.1 and its key, as `NAME.pem` and `NAME.key`.
 fn certificate(folder: &Path, name: &str) -> anyhow::Result<()> {
@@ -139,7 +139,7 @@ async fn over_tls_only_the_right_broker_is_trusted_and_a_session_arrives_whole()
         },
     )
     .await?;
-    let delivered = crate::stage::meter_wh(left);
+    let delivered = scenarios::meter_wh(left);
     let start = stored_sessions(&cloud)?[0].meter_start_wh;
     ensure!(
         u64::try_from(start)? + energy == delivered,

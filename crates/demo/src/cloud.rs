@@ -9,25 +9,6 @@ use serde_json::Value;
 
 use crate::{Api, Binaries, Credential, Process};
 
-/// Every scope there is (api contract, section 1).
-pub const ALL_SCOPES: [&str; 15] = [
-    "read:charge_points",
-    "write:charge_points",
-    "read:sessions",
-    "write:sessions",
-    "read:billing",
-    "write:billing",
-    "read:webhooks",
-    "write:webhooks",
-    "read:analytics",
-    "read:organisations",
-    "write:organisations",
-    "write:api_keys",
-    "read:ocpi",
-    "write:ocpi",
-    "write:commands",
-];
-
 /// How to start the cloud.
 #[derive(Debug, Clone, Default)]
 pub struct CloudOptions {

@@ -1,4 +1,5 @@
-//! One whole site for one scenario: cloud, gateway and simulated hardware in a folder of their own.
+//! One whole site: cloud, gateway and simulated hardware in a folder of their own. What the
+//! scenarios and the benches stand on.
 
 use std::time::Duration;
 
@@ -10,28 +11,29 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 /// Everything a scenario needs; stopped and deleted when dropped.
-pub(crate) struct Stage {
-    pub(crate) site: SimulatedSite,
-    pub(crate) gateway: Gateway,
-    pub(crate) cloud: Cloud,
-    pub(crate) tenant: Tenant,
-    pub(crate) api: Api,
-    pub(crate) binaries: Binaries,
-    pub(crate) folder: tempfile::TempDir,
+#[derive(Debug)]
+pub struct Stage {
+    pub site: SimulatedSite,
+    pub gateway: Gateway,
+    pub cloud: Cloud,
+    pub tenant: Tenant,
+    pub api: Api,
+    pub binaries: Binaries,
+    pub folder: tempfile::TempDir,
 }
 
 /// A session as the cloud stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StoredSession {
-    pub(crate) id: String,
-    pub(crate) charge_point: String,
-    pub(crate) meter_start_wh: i64,
-    pub(crate) meter_stop_wh: Option<i64>,
-    pub(crate) stop_reason: Option<String>,
+pub struct StoredSession {
+    pub id: String,
+    pub charge_point: String,
+    pub meter_start_wh: i64,
+    pub meter_stop_wh: Option<i64>,
+    pub stop_reason: Option<String>,
 }
 
 impl StoredSession {
-    pub(crate) fn energy_wh(&self) -> Option<u64> {
+    pub fn energy_wh(&self) -> Option<u64> {
         self.meter_stop_wh
             .and_then(|stop| u64::try_from(stop - self.meter_start_wh).ok())
     }
@@ -39,12 +41,12 @@ impl StoredSession {
 
 impl Stage {
     /// The demo site with its embedded defaults, every charge point online.
-    pub(crate) async fn up(seed: u64) -> anyhow::Result<Self> {
+    pub async fn up(seed: u64) -> anyhow::Result<Self> {
         Self::with_configuration(seed, |site| site.configuration()).await
     }
 
     /// The same with the site's part of the gateway's configuration made by `configure`.
-    pub(crate) async fn with_configuration(
+    pub async fn with_configuration(
         seed: u64,
         configure: impl FnOnce(&SimulatedSite) -> String,
     ) -> anyhow::Result<Self> {
@@ -56,7 +58,7 @@ impl Stage {
             CloudOptions::default(),
         )
         .await?;
-        let tenant = cloud.tenant("Scenario", 1_000_000)?;
+        let tenant = cloud.tenant("Scenario", 1_000_000_000)?;
         let enrolled = cloud.enrol(&tenant.site_id)?;
         let site = SimulatedSite::start(seed).await?;
         let gateway_folder = folder.path().join("gateway");
@@ -79,7 +81,7 @@ impl Stage {
         Ok(stage)
     }
 
-    pub(crate) async fn all_online(&self, count: u64) -> anyhow::Result<()> {
+    pub async fn all_online(&self, count: u64) -> anyhow::Result<()> {
         until(
             Duration::from_secs(30),
             "every charge point is online",
@@ -95,17 +97,17 @@ impl Stage {
         .with_context(|| self.gateway.process.last_words())
     }
 
-    pub(crate) fn connector(&self, charge_point: &str) -> anyhow::Result<&Connector> {
+    pub fn connector(&self, charge_point: &str) -> anyhow::Result<&Connector> {
         self.site.connector(charge_point)
     }
 
     /// First connector of a charge point as REST says it.
-    pub(crate) async fn connector_status(&self, charge_point: &str) -> anyhow::Result<Value> {
+    pub async fn connector_status(&self, charge_point: &str) -> anyhow::Result<Value> {
         Ok(self.api.status(charge_point).await?["connectors"][0].clone())
     }
 
     /// Waits until REST says this status of the first connector.
-    pub(crate) async fn status_becomes(
+    pub async fn status_becomes(
         &self,
         charge_point: &str,
         wanted: &str,
@@ -123,7 +125,7 @@ impl Stage {
     }
 
     /// Waits until the gateway has told the cloud everything.
-    pub(crate) async fn drained(&self, limit: Duration) -> anyhow::Result<()> {
+    pub async fn drained(&self, limit: Duration) -> anyhow::Result<()> {
         self.gateway
             .status_when(limit, "the cloud has every fact", |status| {
                 status["cloud"]["connected_since_ms"].is_number()
@@ -135,12 +137,12 @@ impl Stage {
     }
 
     /// Sessions in the cloud's database.
-    pub(crate) fn stored_sessions(&self) -> anyhow::Result<Vec<StoredSession>> {
+    pub fn stored_sessions(&self) -> anyhow::Result<Vec<StoredSession>> {
         stored_sessions(&self.cloud)
     }
 
     /// Energy delivered today as REST says it, exactly.
-    pub(crate) async fn energy_today_wh(&self) -> anyhow::Result<u64> {
+    pub async fn energy_today_wh(&self) -> anyhow::Result<u64> {
         let summary = self.api.summary().await?;
         let text = summary["energy_delivered_today_kwh"].to_string();
         let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -150,7 +152,7 @@ impl Stage {
 }
 
 /// Sessions in a cloud's database, in order of their start.
-pub(crate) fn stored_sessions(cloud: &Cloud) -> anyhow::Result<Vec<StoredSession>> {
+pub fn stored_sessions(cloud: &Cloud) -> anyhow::Result<Vec<StoredSession>> {
     let database = Connection::open_with_flags(
         cloud.folder().join("data/cloud.sqlite"),
         OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -171,7 +173,7 @@ pub(crate) fn stored_sessions(cloud: &Cloud) -> anyhow::Result<Vec<StoredSession
 }
 
 /// What the meter of a connector has counted, in whole Wh.
-pub(crate) fn meter_wh(connector: &Connector) -> u64 {
+pub fn meter_wh(connector: &Connector) -> u64 {
     connector.meter.as_ref().map_or_else(
         || connector.charger.energy_wh(),
         simulator::MeterHandle::energy_wh,
