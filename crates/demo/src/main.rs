@@ -33,6 +33,9 @@ struct Arguments {
     /// Takes the binaries beside this program as they are.
     #[arg(long)]
     no_build: bool,
+    /// Leaves the RS-485 line out: two chargers on Modbus TCP, for emulators that cannot set a serial line.
+    #[arg(long)]
+    without_line: bool,
     /// Command to start the site controller with, for instance an emulator and an ARM binary.
     #[arg(long)]
     site_controller: Option<String>,
@@ -106,7 +109,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let enrolled = cloud.enrol(&tenant.site_id)?;
 
     show::step("starting the simulated site and its controller");
-    let site = SimulatedSite::start(arguments.seed).await?;
+    let mut site = SimulatedSite::start(arguments.seed).await?;
+    if arguments.without_line {
+        site.leave_line_out();
+    }
     let gateway_folder = folder.join("gateway");
     Gateway::configure(
         &gateway_folder,

@@ -34,6 +34,7 @@ pub struct SimulatedSite {
     /// The RS-485 line.
     pub line: RtuLine,
     servers: [TcpServer; 2],
+    line_is_used: bool,
     driver: AbortHandle,
 }
 
@@ -113,6 +114,7 @@ impl SimulatedSite {
             grid,
             line,
             servers: [keba_server, bender_server],
+            line_is_used: true,
             driver,
         })
     }
@@ -148,9 +150,26 @@ impl SimulatedSite {
             .collect()
     }
 
+    /// Leaves the line and its devices out of the configuration, for a controller that cannot set a
+    /// serial line: emulators of user programs know no `TCSETS2`.
+    pub fn leave_line_out(&mut self) {
+        self.line_is_used = false;
+        self.connectors
+            .retain(|connector| connector.meter.is_none());
+    }
+
     /// Buses, charge points and meters as the site controller's configuration says them.
     #[must_use]
     pub fn configuration(&self) -> String {
+        let line = if self.line_is_used {
+            self.on_the_line()
+        } else {
+            String::new()
+        };
+        line + &self.on_tcp()
+    }
+
+    fn on_the_line(&self) -> String {
         let line = self.line.path().display().to_string();
         let mut text = format!(
             "[[bus]]\nname = \"garage\"\nserial = {{ path = {line:?}, baud = {baud}, parity = \"none\", stop_bits = 1 }}\n",
@@ -165,33 +184,35 @@ impl SimulatedSite {
         ] {
             text += &device(id, profile, unit);
         }
+        text += &charge_point("CP-LEFT", "left", Some("left-meter"));
+        text += &charge_point("CP-RIGHT", "right", Some("right-meter"));
+        text + "\n[[meter]]\ndevice = \"grid\"\nrole = \"grid\"\n\n"
+    }
+
+    fn on_tcp(&self) -> String {
+        let mut text = String::new();
         for (id, profile, address) in [
             ("front", "keba-p40", self.servers[0].address()),
             ("back", "bender-cc612", self.servers[1].address()),
         ] {
-            text += &format!(
-                "\n[[bus]]\nname = \"{id}\"\ntcp = {{ host = \"{}\", port = {} }}\n",
-                address.ip(),
-                address.port()
-            );
+            let (ip, port) = (address.ip(), address.port());
+            text +=
+                &format!("[[bus]]\nname = \"{id}\"\ntcp = {{ host = \"{ip}\", port = {port} }}\n");
             text += &device(id, profile, 255);
         }
-        for (charge_point, device, meter) in [
-            ("CP-LEFT", "left", Some("left-meter")),
-            ("CP-RIGHT", "right", Some("right-meter")),
-            ("CP-FRONT", "front", None),
-            ("CP-BACK", "back", None),
-        ] {
-            text += &format!(
-                "\n[[charge_point]]\nid = \"{charge_point}\"\n[[charge_point.connector]]\nid = 1\ntype = \"Type2\"\ndevice = \"{device}\"\n"
-            );
-            if let Some(meter) = meter {
-                text += &format!("meter = \"{meter}\"\n");
-            }
-            text += "max_current_a = 16\nphases = 3\nauthorization = \"free\"\n";
-        }
-        text + "\n[[meter]]\ndevice = \"grid\"\nrole = \"grid\"\n"
+        text += &charge_point("CP-FRONT", "front", None);
+        text + &charge_point("CP-BACK", "back", None)
     }
+}
+
+fn charge_point(id: &str, device: &str, meter: Option<&str>) -> String {
+    let meter = meter
+        .map(|meter| format!("meter = \"{meter}\"\n"))
+        .unwrap_or_default();
+    format!(
+        "\n[[charge_point]]\nid = \"{id}\"\n[[charge_point.connector]]\nid = 1\ntype = \"Type2\"\ndevice = \"{device}\"\n\
+         {meter}max_current_a = 16\nphases = 3\nauthorization = \"free\"\n"
+    )
 }
 
 impl Drop for SimulatedSite {
