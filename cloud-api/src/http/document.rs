@@ -8,8 +8,8 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, Array, Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ArrayBuilder, ContentBuilder, Header, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref,
-    RefOr, Response, ResponseBuilder,
+    ArrayBuilder, ContentBuilder, Header, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
+    Response, ResponseBuilder,
 };
 use utoipa::{PartialSchema as _, ToSchema};
 
@@ -43,13 +43,10 @@ pub(super) fn scopes() -> Array {
 
 /// The part of the document that no handler tells.
 pub(super) fn base() -> OpenApi {
-    let mut license = License::new("Apache-2.0");
-    license.identifier = Some("Apache-2.0".to_owned());
     let info = InfoBuilder::new()
         .title("Dynamo CSMS API")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(description()))
-        .license(Some(license));
+        .description(Some(description()));
     OpenApiBuilder::new().info(info.build()).build()
 }
 
