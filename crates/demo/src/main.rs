@@ -151,14 +151,7 @@ fn binaries(arguments: &Arguments) -> anyhow::Result<Binaries> {
     if !arguments.no_build {
         show::step("building the cloud API and the site controller (minutes the first time)");
         let status = Command::new("cargo")
-            .args([
-                "build",
-                "--quiet",
-                "--bin",
-                "cloud-api",
-                "--bin",
-                "site-controller",
-            ])
+            .args(["build", "--bin", "cloud-api", "--bin", "site-controller"])
             .status()
             .context("cargo cannot be started")?;
         ensure!(status.success(), "the build failed; see above");
