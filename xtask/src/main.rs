@@ -66,12 +66,11 @@ const GENERATED: [(&str, [&str; 2], &[&str]); 4] = [
 
 fn generate() -> anyhow::Result<()> {
     for (file, target, words) in GENERATED {
-        let output = Command::new("cargo")
+        let output = cargo()
             .args(["run", "--quiet"])
             .args(target)
             .arg("--")
             .args(words)
-            .current_dir(root())
             .stderr(std::process::Stdio::inherit())
             .output()
             .with_context(|| format!("cargo could not be started for {file}"))?;
@@ -103,10 +102,7 @@ fn bench(only: Option<&str>) -> anyhow::Result<()> {
         &["build", "--profile", "gateway", "--bin", "site-controller"],
     ];
     for arguments in builds {
-        let status = Command::new("cargo")
-            .args(arguments)
-            .current_dir(root())
-            .status()?;
+        let status = cargo().args(arguments).status()?;
         ensure!(status.success(), "`cargo {}` failed", arguments.join(" "));
     }
     let status = Command::new(root().join("target/release/bench"))
@@ -117,6 +113,20 @@ fn bench(only: Option<&str>) -> anyhow::Result<()> {
         "a figure was not reached, or could not be measured"
     );
     Ok(())
+}
+
+/// Cargo, without what `cargo run` says of this program: some build scripts look at it, and would
+/// compile again.
+fn cargo() -> Command {
+    let mut cargo = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&*name);
+        }
+    }
+    cargo.current_dir(root());
+    cargo
 }
 
 fn root() -> &'static Path {

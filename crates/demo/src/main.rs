@@ -150,7 +150,15 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn binaries(arguments: &Arguments) -> anyhow::Result<Binaries> {
     if !arguments.no_build {
         show::step("building the cloud API and the site controller (minutes the first time)");
-        let status = Command::new("cargo")
+        let mut cargo = Command::new("cargo");
+        // What `cargo run` says of this program is not so of those, and some build scripts look at it.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                cargo.env_remove(&*name);
+            }
+        }
+        let status = cargo
             .args(["build", "--bin", "cloud-api", "--bin", "site-controller"])
             .status()
             .context("cargo cannot be started")?;
