@@ -25,7 +25,7 @@ pub enum PasswordError {
         "the password must have 10 to 1024 characters without control characters, among them an upper-case letter, a lower-case letter and a digit"
     )]
     Rules,
-    /// More logins than [`CONCURRENT_MAX`] are under way, and none ended in time.
+    /// More logins than `CONCURRENT_MAX` are under way, and none ended in time.
     #[error("too many logins are under way; try again in a moment")]
     Busy,
     /// The hash in the database is none.

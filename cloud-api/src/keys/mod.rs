@@ -1,6 +1,6 @@
 //! API keys: made, recognised, listed, revoked. A key is known only by its keyed hash; those in use
 //! are remembered, so that recognising one costs no database. What another program changes in the
-//! database (a tier, a key made by the administrator) counts within [`TRUSTED_FOR_MS`].
+//! database (a tier, a key made by the administrator) counts within `TRUSTED_FOR_MS`.
 
 mod cache;
 mod scope;
