@@ -17,5 +17,5 @@ mod testing;
 
 pub use bus::{
     Bus, BusConfig, BusDevice, BusDiagnostics, BusEvent, BusLink, DeviceDiagnostics, LastError,
-    hex, spawn,
+    hex, spawn, spawn_on,
 };

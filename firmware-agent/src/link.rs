@@ -1,6 +1,7 @@
 //! Opens serial lines and TCP connections, and says in sentences why one cannot be opened.
 
 mod lock;
+mod made;
 mod serial;
 mod tcp;
 
@@ -9,6 +10,7 @@ use std::future::Future;
 use site_model::DeviceFault;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub(crate) use made::MadeOpener;
 pub(crate) use serial::SerialOpener;
 pub(crate) use tcp::TcpOpener;
 

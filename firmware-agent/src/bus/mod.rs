@@ -15,12 +15,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hw_profiles::{Profile, SerialLine};
 use site_model::{DeviceFault, DeviceId, Milliamps, Reading};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -29,7 +31,7 @@ use self::diagnostics::Counters;
 use self::task::BusTask;
 use self::wire::Framing;
 use crate::codec::rtu::Timing;
-use crate::link::{Opener, SerialOpener, TcpOpener};
+use crate::link::{MadeOpener, Opener, SerialOpener, TcpOpener};
 
 pub use diagnostics::{BusDiagnostics, DeviceDiagnostics, LastError, hex};
 
@@ -139,16 +141,39 @@ struct Shared {
 /// kept (everything else). When its receiver is gone the bus ends.
 #[must_use]
 pub fn spawn(config: BusConfig, events: mpsc::Sender<BusEvent>) -> Bus {
+    let framing = framing(&config.link);
     match &config.link {
         BusLink::Serial { path, line } => {
             let opener = SerialOpener::new(path.clone(), *line);
-            let framing = Framing::Rtu(Timing::new(*line));
             spawn_over(opener, framing, config, events)
         }
         BusLink::Tcp { host, port } => {
             let opener = TcpOpener::new(host.clone(), *port);
-            spawn_over(opener, Framing::Tcp, config, events)
+            spawn_over(opener, framing, config, events)
         }
+    }
+}
+
+/// Starts a bus as [`spawn`] does, on streams that the caller opens instead: simulated lines, in
+/// simulated time. `config.link` says what they stand for.
+#[must_use]
+pub fn spawn_on<S>(
+    open: impl FnMut() -> io::Result<S> + Send + Sync + 'static,
+    config: BusConfig,
+    events: mpsc::Sender<BusEvent>,
+) -> Bus
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static,
+{
+    let framing = framing(&config.link);
+    spawn_over(MadeOpener(open), framing, config, events)
+}
+
+/// How frames are told apart on a link.
+fn framing(link: &BusLink) -> Framing {
+    match link {
+        BusLink::Serial { line, .. } => Framing::Rtu(Timing::new(*line)),
+        BusLink::Tcp { .. } => Framing::Tcp,
     }
 }
 
