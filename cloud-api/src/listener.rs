@@ -20,9 +20,9 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::http::CompleteRefusals;
@@ -122,25 +122,24 @@ pub async fn serve<R: Routes>(
     stop: CancellationToken,
     bounds: Bounds,
 ) {
-    let connections = TaskTracker::new();
-    let cut_off = CancellationToken::new();
+    let mut connections = JoinSet::new();
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(bounds.connections));
     let server = Arc::new(Server {
         tls: tls.map(TlsAcceptor::from),
         router,
         stop: stop.clone(),
-        cut_off: cut_off.clone(),
     });
     while let Some((stream, peer, place)) = accept(&tcp, &places, &stop).await {
         let watcher = graceful.watcher();
         connections.spawn(Arc::clone(&server).connection(stream, peer, watcher, place));
+        // Only what ended since the last one came: what is kept stays within the bound.
+        while connections.try_join_next().is_some() {}
     }
     drop(tcp);
-    connections.close();
     let finished = async {
         graceful.shutdown().await;
-        connections.wait().await;
+        while connections.join_next().await.is_some() {}
     };
     if tokio::time::timeout(bounds.grace, finished).await.is_err() {
         let left = connections.len();
@@ -148,8 +147,7 @@ pub async fn serve<R: Routes>(
             connections = left,
             "Requests did not finish in time and are cut off"
         );
-        cut_off.cancel();
-        connections.wait().await;
+        connections.shutdown().await;
     }
 }
 
@@ -200,7 +198,6 @@ struct Server<R> {
     tls: Option<TlsAcceptor>,
     router: R,
     stop: CancellationToken,
-    cut_off: CancellationToken,
 }
 
 impl<R: Routes> Server<R> {
@@ -216,19 +213,15 @@ impl<R: Routes> Server<R> {
             tracing::debug!(%error, "Connection ended before it began");
             return;
         }
-        let served = async {
-            match &self.tls {
-                None => self.exchange(stream, peer, watcher, false).await,
-                Some(acceptor) => {
-                    let Some(stream) = self.handshake(acceptor, stream).await else {
-                        return;
-                    };
+        match &self.tls {
+            None => self.exchange(stream, peer, watcher, false).await,
+            Some(acceptor) => {
+                if let Some(stream) = self.handshake(acceptor, stream).await {
                     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                     self.exchange(stream, peer, watcher, http2).await;
                 }
             }
-        };
-        let _cut_off = self.cut_off.run_until_cancelled(served).await;
+        }
         drop(place);
     }
 

@@ -149,7 +149,9 @@ async fn admit(parts: &Parts, state: &ApiState) -> Result<Presenter, ApiError> {
     let (presenter, verdict) = if Keys::claims_to_be_one(presented) {
         let key = state.keys().authenticate(presented).await?;
         let key = key.ok_or_else(ApiError::unauthorized)?;
-        let taken = state.quotas().take(&key.id, key.hourly_limit, now).await;
+        let quotas = state.quotas();
+        let taken = quotas.take(&key.id, &key.counted, key.hourly_limit, now);
+        let taken = taken.await;
         (Presenter::Key(key), taken?)
     } else {
         let installer = state.tokens().verify(presented);

@@ -99,6 +99,7 @@ mod tests {
     use super::*;
     use crate::id::{ApiKeyId, OrganisationId};
     use crate::keys::ScopeSet;
+    use crate::quota::Counted;
 
     fn key(number: u64, used_ms: i64) -> Arc<ApiKey> {
         let mut hash = [0; 32];
@@ -108,6 +109,7 @@ mod tests {
             organisation: OrganisationId::parse("org_1").unwrap(),
             scopes: ScopeSet::default(),
             hourly_limit: 1,
+            counted: Counted::default(),
             hash,
             expires_at_ms: None,
             read_at_ms: 0,

@@ -14,6 +14,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::id::{ApiKeyId, OrganisationId};
+use crate::quota::Counted;
 use crate::secret::{ServerSecrets, equal_in_constant_time};
 
 use cache::Cache;
@@ -38,6 +39,8 @@ pub struct ApiKey {
     pub scopes: ScopeSet,
     /// Requests per clock hour, by the organisation's tier.
     pub hourly_limit: u64,
+    /// Its requests of this hour.
+    pub counted: Counted,
     hash: [u8; 32],
     expires_at_ms: Option<i64>,
     /// When its row was last read.
@@ -50,6 +53,13 @@ pub struct ApiKey {
 impl ApiKey {
     fn is_expired(&self, now_ms: i64) -> bool {
         self.expires_at_ms.is_some_and(|end| now_ms >= end)
+    }
+
+    /// Most requests find their millisecond noted: reading is cheaper than writing what all share.
+    fn note_use(&self, now_ms: i64) {
+        if self.last_used_ms.load(Ordering::Relaxed) < now_ms {
+            self.last_used_ms.fetch_max(now_ms, Ordering::Relaxed);
+        }
     }
 
     /// A row is also read again when the clock went back.
@@ -110,7 +120,7 @@ impl Keys {
         let valid =
             key.filter(|key| equal_in_constant_time(&key.hash, &hash) && !key.is_expired(now_ms));
         if let Some(key) = &valid {
-            key.last_used_ms.fetch_max(now_ms, Ordering::Relaxed);
+            key.note_use(now_ms);
         }
         Ok(valid)
     }

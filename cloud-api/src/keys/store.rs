@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::db::{Db, DbError, Row, Statement};
 use crate::id::{ApiKeyId, OrganisationId};
 use crate::organisation::{Plan, Tier};
+use crate::quota::Counted;
 use crate::secret::Secret;
 
 use super::{ApiKey, Scope};
@@ -119,6 +120,7 @@ pub(super) async fn find(db: &Db, hash: &[u8; 32], now_ms: i64) -> Result<Option
             .ok_or_else(|| malformed("organisation_id"))?,
         scopes: scopes(row)?.into_iter().collect(),
         hourly_limit: hourly_limit(row)?,
+        counted: Counted::default(),
         hash: *hash,
         expires_at_ms: row.opt_int("expires_at_ms")?,
         read_at_ms: now_ms,

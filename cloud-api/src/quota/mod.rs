@@ -8,7 +8,7 @@ mod window;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
 
@@ -57,6 +57,11 @@ struct Counter {
     refill: tokio::sync::Mutex<()>,
 }
 
+/// The way from a key that is in use to its count, found once. While somebody has it, the count is
+/// not forgotten.
+#[derive(Debug, Default)]
+pub struct Counted(OnceLock<Arc<Counter>>);
+
 impl Counter {
     fn window(&self) -> std::sync::MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,18 +83,19 @@ impl Quotas {
         }
     }
 
-    /// Counts one request of a key against `limit` requests per hour.
+    /// Counts one request of a key against `limit` requests per hour. `counted` belongs to this key.
     ///
     /// # Errors
     /// [`DbError`] when a block cannot be set aside: the request must not pass. Also after [`Quotas::close`].
     pub async fn take(
         &self,
         key: &ApiKeyId,
+        counted: &Counted,
         limit: u64,
         now: Timestamp,
     ) -> Result<Verdict, DbError> {
         let hour = now.as_second().div_euclid(WINDOW_SECONDS);
-        let counter = self.counter(key, hour);
+        let counter = counted.0.get_or_init(|| self.counter(key, hour));
         loop {
             let step = counter.window().take(hour, limit);
             match step {

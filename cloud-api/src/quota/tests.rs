@@ -59,12 +59,17 @@ async fn a_block_is_on_disk_before_its_first_request_passes_and_its_rest_comes_b
     let world = world().await;
     let quotas = Quotas::new(world.db.clone());
     for _ in 0..11 {
-        quotas.take(&world.key, 1_000, world.now).await.unwrap();
+        quotas
+            .take(&world.key, &Counted::default(), 1_000, world.now)
+            .await
+            .unwrap();
     }
     assert_eq!(stored_row(&world).await, (HOUR, 20));
     quotas.close().await.unwrap();
     assert_eq!(stored_row(&world).await, (HOUR, 11));
-    let late = quotas.take(&world.key, 1_000, world.now).await;
+    let late = quotas
+        .take(&world.key, &Counted::default(), 1_000, world.now)
+        .await;
     assert_eq!(late, Err(DbError::Closed));
     assert_eq!(stored_row(&world).await, (HOUR, 11));
 }
@@ -77,7 +82,7 @@ async fn two_programs_on_one_database_let_the_limit_pass_together() {
     let mut refused = 0;
     for turn in 0..80 {
         match programs[turn % 2]
-            .take(&world.key, 50, world.now)
+            .take(&world.key, &Counted::default(), 50, world.now)
             .await
             .unwrap()
         {
@@ -93,8 +98,13 @@ async fn a_row_written_under_a_clock_far_ahead_does_not_lock_the_key_out() {
     let world = world().await;
     let quotas = Quotas::new(world.db.clone());
     let ahead = world.now + jiff::SignedDuration::from_hours(1_000);
-    quotas.take(&world.key, 1, ahead).await.unwrap();
-    let now = quotas.take(&world.key, 1, world.now).await.unwrap();
+    quotas
+        .take(&world.key, &Counted::default(), 1, ahead)
+        .await
+        .unwrap();
+    let counted = Counted::default();
+    let now = quotas.take(&world.key, &counted, 1, world.now);
+    let now = now.await.unwrap();
     assert!(matches!(now, Verdict::Passed(_)), "{now:?}");
     assert_eq!(stored_row(&world).await, (HOUR, 1));
 }
@@ -103,7 +113,10 @@ async fn a_row_written_under_a_clock_far_ahead_does_not_lock_the_key_out() {
 async fn counters_that_rest_are_forgotten_at_the_bound() {
     let world = world().await;
     let quotas = Quotas::new(world.db.clone());
-    quotas.take(&world.key, 1_000, world.now).await.unwrap();
+    quotas
+        .take(&world.key, &Counted::default(), 1_000, world.now)
+        .await
+        .unwrap();
     for _ in 0..COUNTERS_MAX {
         quotas.counter(&ApiKeyId::mint(world.now), HOUR);
     }
