@@ -5,6 +5,7 @@
 //! unit is an error with file, line and remedy, and all faults of a file are told at once.
 
 mod check;
+mod facts;
 mod fault;
 mod frames;
 mod library;
@@ -18,8 +19,9 @@ pub use fault::{Fault, Faults};
 pub use frames::{Frame, FrameFile, Framing};
 pub use library::{builtin, builtin_frames, find, load_dir, load_file};
 pub use profile::{
-    Access, Condition, Failsafe, KeepAlive, Kind, LimitControl, LimitUnit, Link, Origin, Parity,
-    PauseControl, PollClass, Probe, Profile, Quantity, RawMatch, Register, RegisterType, Scale,
-    SerialLine, Source, StateRule, Table, TcpDefaults, WordOrder, WriteRegister,
+    Access, Condition, ConnectorAddressing, Connectors, Failsafe, KeepAlive, Kind, LimitControl,
+    LimitUnit, Link, Origin, Parity, PauseControl, PhaseReadBack, PhaseSwitch, PollClass, Profile,
+    Quantity, RawMatch, Register, RegisterType, Scale, SerialLine, SetpointMeaning, SetupWrite,
+    Source, StateRule, SunSpec, Table, TcpDefaults, WordOrder, WordProbe, WriteRegister,
 };
 pub use schema::schema_json;

@@ -1,6 +1,14 @@
 //! A device model as the driver and the simulator see it: loaded, checked, every default filled in.
 
-use site_model::{Milliamps, VehicleState};
+mod control;
+mod view;
+
+use site_model::VehicleState;
+
+pub use control::{
+    Access, Failsafe, KeepAlive, LimitControl, LimitUnit, PauseControl, PhaseReadBack, PhaseSwitch,
+    SetpointMeaning, SetupWrite, WriteRegister,
+};
 
 use crate::fault::{Faults, Report};
 use crate::read::{Words, read_document};
@@ -23,6 +31,15 @@ pub struct Profile {
     pub source: Source,
     /// How to talk to it.
     pub link: Link,
+    /// How its connectors are told apart. Absent: it has one.
+    pub connectors: Option<Connectors>,
+    /// Meters found by walking SunSpec model blocks; addresses of registers with `models` are
+    /// offsets until [`Profile::located`] has put them into a block.
+    pub sunspec: Option<SunSpec>,
+    /// A value that tells the word order.
+    pub word_probe: Option<WordProbe>,
+    /// Written after every (re)connection, in this order, before anything else is written.
+    pub setup: Vec<SetupWrite>,
     /// What can be read; names are unique.
     pub registers: Vec<Register>,
     /// Chargers: vehicle state from registers. The first rule that holds decides; a loaded profile
@@ -34,8 +51,12 @@ pub struct Profile {
     pub failsafe: Option<Failsafe>,
     /// What keeps the device from falling back.
     pub keep_alive: KeepAlive,
+    /// Whether the keep-alive is not confirmed by two sources.
+    pub keep_alive_unconfirmed: bool,
+    /// Chargers: how to switch between one phase and three. Absent: it cannot, or not by Modbus.
+    pub phase_switch: Option<PhaseSwitch>,
     /// How to recognise the model: all must hold.
-    pub probes: Vec<Probe>,
+    pub probes: Vec<Condition>,
 }
 
 impl Profile {
@@ -88,10 +109,16 @@ pub struct Source {
 pub struct Link {
     /// RTU: the line settings from the factory. Absent: no RTU.
     pub rtu: Option<SerialLine>,
+    /// Modbus ASCII: the line settings from the factory. Absent: no ASCII.
+    pub ascii: Option<SerialLine>,
     /// Modbus TCP. Absent: no TCP.
     pub tcp: Option<TcpDefaults>,
     /// Unit identifier from the factory.
     pub unit: u8,
+    /// Unit identifier of station-wide registers, if another.
+    pub station_unit: Option<u8>,
+    /// Whether each request is sent twice, because the first one only wakes the device.
+    pub wake_up: bool,
     /// Least silence between an answer of this device and the next request to it.
     pub gap_ms: u64,
     /// How long it may take to begin its answer.
@@ -148,13 +175,66 @@ pub struct TcpDefaults {
     pub max_connections: Option<u8>,
 }
 
+/// How the connectors of a device are told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connectors {
+    /// Most connectors that a device of this model has; at least 2.
+    pub maximum: u8,
+    /// What differs between them.
+    pub by: ConnectorAddressing,
+}
+
+/// What differs between the connectors of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectorAddressing {
+    /// Registers of connector n are at address + (n − 1) × this.
+    Stride(u16),
+    /// Unit identifier of each connector, the first one's first.
+    Units(Vec<u8>),
+    /// TCP port of each connector, the first one's first.
+    Ports(Vec<u16>),
+}
+
+/// Where SunSpec model blocks begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SunSpec {
+    /// Addresses at which the marker "SunS" may stand, tried in this order.
+    pub bases: Vec<u16>,
+}
+
+/// A value that tells the word order: only with the right one does it lie in this range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordProbe {
+    /// Name of the register.
+    pub register: String,
+    /// Lowest plausible value, in the base unit of its quantity.
+    pub low: i64,
+    /// Highest plausible value, likewise.
+    pub high: i64,
+}
+
 /// Modbus table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
+    /// Function 1: bits that can also be written.
+    Coil,
+    /// Function 2: bits that can only be read.
+    Discrete,
     /// Function 3.
     Holding,
     /// Function 4.
     Input,
+}
+
+impl Table {
+    /// Whether an address of it is one bit, not a 16-bit register.
+    #[must_use]
+    pub const fn is_bits(self) -> bool {
+        match self {
+            Self::Coil | Self::Discrete => true,
+            Self::Holding | Self::Input => false,
+        }
+    }
 }
 
 /// A value that can be read.
@@ -172,20 +252,38 @@ pub struct Register {
     pub ty: RegisterType,
     /// Order of its words.
     pub words: WordOrder,
+    /// Whether the file gives the word order for this value alone, so that another order of the
+    /// file does not change it.
+    pub words_fixed: bool,
     /// Raw value × scale = value in the base unit of the quantity (mA, mV, W, Wh, …).
     pub scale: Scale,
+    /// Name of the register (i16) that tells the power of ten which the value is multiplied with
+    /// besides.
+    pub scale_register: Option<String>,
+    /// Whether it counts the other way round: the value's sign is changed.
+    pub negate: bool,
     /// Raw values that mean "not available".
     pub sentinels: Vec<u64>,
     /// How often it is read.
     pub poll: PollClass,
     /// Register exists, or means this, only where all of these hold.
     pub when: Vec<Condition>,
+    /// Variants without it answer with an exception or "not available": the value is then not
+    /// there, and the device is not faulty.
+    pub optional: bool,
+    /// Only readable alone, never in a block with others.
+    pub alone: bool,
+    /// Station-wide: the same for all connectors, and read at the station's unit identifier.
+    pub station: bool,
+    /// Not empty: `address` is the offset inside these SunSpec models, counted from the register
+    /// that holds the model's number (offset 0; its length is offset 1, its first point offset 2).
+    pub models: Vec<u16>,
     /// Not confirmed by two sources; shown at commissioning.
     pub unconfirmed: bool,
 }
 
 impl Register {
-    /// Number of 16-bit registers.
+    /// Number of 16-bit registers; of bits in a table of bits.
     #[must_use]
     pub fn count(&self) -> u16 {
         self.ty.count()
@@ -226,10 +324,7 @@ impl Quantity {
     /// The word for it in profile files.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        <Self as Words>::ALL
-            .iter()
-            .find(|(_, quantity)| *quantity == self)
-            .map_or("", |(word, _)| word)
+        self.word()
     }
 
     /// Unit of the loaded value (mA, mV, W, VA, Wh, VAh, mHz); `None` for codes and texts.
@@ -242,6 +337,8 @@ impl Quantity {
 /// Encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegisterType {
+    /// One bit of a table of bits: 0 or 1.
+    Bit,
     /// Unsigned 16 bit.
     U16,
     /// Signed 16 bit.
@@ -263,6 +360,11 @@ pub enum RegisterType {
         /// Registers.
         registers: u16,
     },
+    /// ASCII with the two characters of each register exchanged: the first one is the low byte.
+    AsciiSwapped {
+        /// Registers.
+        registers: u16,
+    },
     /// UTF-16 big-endian, one character per register.
     Utf16 {
         /// Registers.
@@ -271,14 +373,16 @@ pub enum RegisterType {
 }
 
 impl RegisterType {
-    /// Number of 16-bit registers.
+    /// Number of 16-bit registers; 1 for a bit, which is one address too.
     #[must_use]
     pub const fn count(self) -> u16 {
         match self {
-            Self::U16 | Self::I16 => 1,
+            Self::Bit | Self::U16 | Self::I16 => 1,
             Self::U32 | Self::I32 | Self::F32 => 2,
             Self::U64 | Self::I64 | Self::F64 => 4,
-            Self::Ascii { registers } | Self::Utf16 { registers } => registers,
+            Self::Ascii { registers }
+            | Self::AsciiSwapped { registers }
+            | Self::Utf16 { registers } => registers,
         }
     }
 }
@@ -313,16 +417,26 @@ pub enum PollClass {
     Once,
 }
 
-/// A test on the raw (unscaled) number of a register.
+/// A test on a register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// Name of the register; numeric. An ASCII register is compared as the number of its decimal digits, dots dropped.
+    /// Name of the register. A text is compared as the number of its decimal digits, dots dropped.
     pub register: String,
+    /// Applied to the raw number before the test.
+    pub mask: Option<u64>,
     /// What must hold.
     pub test: RawMatch,
 }
 
-/// What must hold for a raw number.
+impl Condition {
+    /// Whether a raw number passes, mask applied; a number never passes a test on text or value.
+    #[must_use]
+    pub fn holds_for(&self, raw: u64) -> bool {
+        self.test.holds_for(raw & self.mask.unwrap_or(u64::MAX))
+    }
+}
+
+/// What must hold for a register: for its raw (unscaled) number, but for the last two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawMatch {
     /// One of these.
@@ -333,12 +447,15 @@ pub enum RawMatch {
     BitsSet(u64),
     /// All bits of the mask clear.
     BitsClear(u64),
-    /// Text, trimmed, one of these (ASCII and UTF-16 registers).
+    /// Text, trimmed, one of these (text registers).
     Text(Vec<String>),
+    /// The value, scale and sign applied, within these bounds, both included; in the base unit of
+    /// its quantity.
+    ValueBetween(i64, i64),
 }
 
 impl RawMatch {
-    /// Whether a raw number passes; a number never passes a test on text.
+    /// Whether a raw number passes; a number never passes a test on text or value.
     #[must_use]
     pub fn holds_for(&self, raw: u64) -> bool {
         match self {
@@ -346,7 +463,7 @@ impl RawMatch {
             Self::Between(low, high) => (*low..=*high).contains(&raw),
             Self::BitsSet(mask) => raw & mask == *mask,
             Self::BitsClear(mask) => raw & mask == 0,
-            Self::Text(_) => false,
+            Self::Text(_) | Self::ValueBetween(..) => false,
         }
     }
 }
@@ -358,130 +475,6 @@ pub struct StateRule {
     pub when: Vec<Condition>,
     /// Then this is the state.
     pub state: VehicleState,
-}
-
-/// A register that can be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WriteRegister {
-    /// Protocol address in the holding table, counted from 0.
-    pub address: u16,
-    /// Type.
-    pub ty: RegisterType,
-    /// Order of its words.
-    pub words: WordOrder,
-    /// Function code to use.
-    pub access: Access,
-}
-
-/// How a register is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Function 6, one register.
-    Single,
-    /// Function 16.
-    Multiple,
-}
-
-/// The current limit of a charger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitControl {
-    /// Where it is written.
-    pub write: WriteRegister,
-    /// What one count means.
-    pub unit: LimitUnit,
-    /// Base unit (mA or W) per count. Limits are rounded down to it.
-    pub scale: Scale,
-    /// Lowest limit the device accepts, other than pause.
-    pub minimum: Milliamps,
-    /// Highest limit the device accepts.
-    pub maximum: Milliamps,
-    /// How to pause; absent: it cannot.
-    pub pause: Option<PauseControl>,
-    /// Register (with quantity `CurrentLimit`) that tells the applied limit; absent: none does.
-    pub read_back: Option<String>,
-    /// Where these hold, the applied limit counts as 0 whatever the read-back register says.
-    pub paused_when: Vec<Condition>,
-    /// Whether the device forgets it on power loss. `false` wears its flash: written only on change.
-    pub volatile: bool,
-}
-
-/// Unit of a limit's set-point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitUnit {
-    /// Current.
-    Milliamps,
-    /// Power; converted with 230 V × phases, rounded down.
-    Watts,
-}
-
-/// How a charger is paused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PauseControl {
-    /// This raw value in the limit's own register.
-    Value(u64),
-    /// Another register: `pause` pauses, `resume` ends it (written after the limit).
-    Switch {
-        /// Where.
-        write: WriteRegister,
-        /// Raw value that pauses.
-        pause: u64,
-        /// Raw value that resumes.
-        resume: u64,
-    },
-}
-
-/// What the device does by itself when it hears nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failsafe {
-    /// Register of the fallback current.
-    pub current: WriteRegister,
-    /// mA per count of it.
-    pub current_scale: Scale,
-    /// Register of the timeout.
-    pub timeout: WriteRegister,
-    /// Milliseconds per count of it.
-    pub timeout_scale: Scale,
-    /// Timeout from the factory; 0: off, or not documented.
-    pub timeout_default_ms: u64,
-    /// Name of the register that reads the fallback current back, if there is one.
-    pub current_read_back: Option<String>,
-    /// Name of the register that reads the timeout back, if there is one.
-    pub timeout_read_back: Option<String>,
-}
-
-/// What keeps a device from falling back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeepAlive {
-    /// Nothing is needed.
-    None,
-    /// Any valid request, at least this often.
-    AnyRequest {
-        /// Interval.
-        interval_ms: u64,
-    },
-    /// The limit must be written again, at least this often.
-    RewriteLimit {
-        /// Interval.
-        interval_ms: u64,
-    },
-    /// This value must be written to this register, at least this often.
-    WriteRegister {
-        /// Where.
-        write: WriteRegister,
-        /// Raw value.
-        value: u64,
-        /// Interval.
-        interval_ms: u64,
-    },
-}
-
-/// Recognises a model by one register.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// Name of the register.
-    pub register: String,
-    /// What it must hold.
-    pub test: RawMatch,
 }
 
 /// Where a recorded frame comes from.

@@ -1,15 +1,18 @@
 //! The file format of a profile, as written: structure only. What the fields must mean together is
 //! decided in `check`. The JSON schema is generated from these records.
 
-use toml::Spanned;
-use toml::de::DeValue;
-
 use site_model::VehicleState;
 
-use crate::fault::Report;
-use crate::profile::{Access, Kind, Parity, PollClass, Quantity, Table, WordOrder};
-use crate::read::{At, Named, Read, record, words};
-use crate::unit::{Decimal, Unit};
+mod control;
+
+pub(crate) use control::{
+    KeepAliveWord, RawFailsafe, RawFailsafeValue, RawKeepAlive, RawLimit, RawPhaseSwitch, RawSetup,
+    RawWrite,
+};
+
+use crate::profile::{Kind, Parity, PollClass, Quantity, Table, WordOrder};
+use crate::read::{At, Named, record, words};
+use crate::unit::{Bound, Decimal, Unit};
 
 record! {
     /// A device model. Facts only, each from a source that is named; anything a device does not have
@@ -29,6 +32,14 @@ record! {
         source: RawSource,
         /// How to talk to it.
         link: RawLink,
+        /// How several connectors are told apart. Left out: it has one.
+        connectors: Option<RawConnectors>,
+        /// Meters found by walking SunSpec model blocks.
+        sunspec: Option<RawSunSpec>,
+        /// A value that tells the word order.
+        word_probe: Option<RawWordProbe>,
+        /// Written after every (re)connection, in this order, before anything else is written.
+        setup: Option<Vec<RawSetup>>,
         /// What can be read, by name: `[read.state]`.
         read: Named<RawRegister>,
         /// Chargers: rules from registers to the vehicle state; the first that holds decides.
@@ -39,6 +50,8 @@ record! {
         failsafe: Option<RawFailsafe>,
         /// Chargers: what keeps the device from falling back.
         keep_alive: Option<RawKeepAlive>,
+        /// Chargers: how to switch between one phase and three.
+        phase_switch: Option<RawPhaseSwitch>,
         /// How to recognise the model: all must hold.
         probe: Option<Vec<RawCondition>>,
     }
@@ -61,6 +74,8 @@ record! {
         unit: At<u8>,
         /// Modbus RTU: line settings from the factory.
         rtu: Option<RawSerialLine>,
+        /// Modbus ASCII: line settings from the factory.
+        ascii: Option<RawSerialLine>,
         /// Modbus TCP.
         tcp: Option<RawTcp>,
         /// Least silence between an answer and the next request. Default: 0.
@@ -78,6 +93,48 @@ record! {
         max_hole_registers: Option<At<u16>>,
         /// Whether one read may cover more than one named value. Default: true.
         block_reads: Option<At<bool>>,
+        /// Whether each request is sent twice, because the first one only wakes the device.
+        /// Default: false.
+        wake_up: Option<At<bool>>,
+        /// Unit identifier of station-wide registers, if another.
+        station_unit: Option<At<u8>>,
+    }
+}
+
+record! {
+    /// How several connectors of one device are told apart: by exactly one of `stride`, `units` and
+    /// `ports`.
+    RawConnectors as "Connectors" {
+        /// Most connectors that a device of this model has.
+        #[schemars(range(min = 2))]
+        maximum: At<u8>,
+        /// Registers of connector n are at address + (n - 1) * this.
+        #[schemars(range(min = 1))]
+        stride: Option<At<u16>>,
+        /// Unit identifier of each connector.
+        units: Option<Vec<At<u8>>>,
+        /// TCP port of each connector.
+        ports: Option<Vec<At<u16>>>,
+    }
+}
+
+record! {
+    /// Meters found by walking SunSpec model blocks.
+    RawSunSpec as "SunSpec" {
+        /// Addresses at which the marker "SunS" may stand, tried in this order.
+        #[schemars(length(min = 1))]
+        bases: Vec<At<u16>>,
+    }
+}
+
+record! {
+    /// A value that tells the word order: only with the right one does it lie in the range.
+    RawWordProbe as "WordProbe" {
+        /// Name of the register; of more than one word, and without `words` of its own.
+        register: At<String>,
+        /// The range in the register's own unit, both bounds included.
+        #[schemars(length(min = 2, max = 2))]
+        between: Vec<At<Bound>>,
     }
 }
 
@@ -110,6 +167,7 @@ record! {
 /// The word after `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TypeWord {
+    Bit,
     U16,
     I16,
     U32,
@@ -119,6 +177,7 @@ pub(crate) enum TypeWord {
     F32,
     F64,
     Ascii,
+    AsciiSwapped,
     Utf16,
 }
 
@@ -128,13 +187,17 @@ pub(crate) struct StateWord(pub(crate) VehicleState);
 
 words! {
     TypeWord {
+        "bit" = TypeWord::Bit,
         "u16" = TypeWord::U16, "i16" = TypeWord::I16, "u32" = TypeWord::U32, "i32" = TypeWord::I32,
         "u64" = TypeWord::U64, "i64" = TypeWord::I64, "f32" = TypeWord::F32, "f64" = TypeWord::F64,
-        "ascii" = TypeWord::Ascii, "utf16" = TypeWord::Utf16,
+        "ascii" = TypeWord::Ascii, "ascii_swapped" = TypeWord::AsciiSwapped, "utf16" = TypeWord::Utf16,
     }
     Kind { "charger" = Kind::Charger, "meter" = Kind::Meter }
     Parity { "none" = Parity::None, "even" = Parity::Even, "odd" = Parity::Odd }
-    Table { "holding" = Table::Holding, "input" = Table::Input }
+    Table {
+        "coil" = Table::Coil, "discrete" = Table::Discrete,
+        "holding" = Table::Holding, "input" = Table::Input,
+    }
     WordOrder { "high_first" = WordOrder::HighFirst, "low_first" = WordOrder::LowFirst }
     PollClass { "fast" = PollClass::Fast, "slow" = PollClass::Slow, "once" = PollClass::Once }
     Quantity {
@@ -176,13 +239,13 @@ record! {
     RawRegister as "Register" {
         /// What it measures; left out for raw inputs of state rules, conditions and read-backs.
         quantity: Option<At<Quantity>>,
-        /// holding (function 3) or input (function 4).
+        /// coil (function 1), discrete (2), holding (3) or input (4).
         table: At<Table>,
-        /// Protocol address, counted from 0.
+        /// Protocol address, counted from 0; with `models`, offset inside the model block.
         address: At<u16>,
         /// Encoding.
         r#type: At<TypeWord>,
-        /// ascii and utf16: how many registers.
+        /// ascii, ascii_swapped and utf16: how many registers.
         #[schemars(range(min = 1, max = 125))]
         registers: Option<At<u16>>,
         /// Word order, if not that of the file.
@@ -191,22 +254,37 @@ record! {
         unit: Option<At<Unit>>,
         /// What one count means in that unit: `"0.1"`. Default: 1.
         scale: Option<At<Decimal>>,
+        /// Name of the register (i16) that tells the power of ten besides.
+        scale_register: Option<At<String>>,
+        /// Whether it counts the other way round. Default: false.
+        negate: Option<At<bool>>,
         /// Raw values that mean "not available".
         sentinels: Option<Vec<At<u64>>>,
         /// fast (every cycle), slow (every 10 s) or once (after each connection). Default: fast.
         poll: Option<At<PollClass>>,
         /// The register exists, or means this, only where all of these hold.
         when: Option<Vec<RawCondition>>,
+        /// Variants without it answer with an exception or "not available". Default: false.
+        optional: Option<At<bool>>,
+        /// Only readable alone, never in a block. Default: false.
+        alone: Option<At<bool>>,
+        /// Station-wide: not moved by the connector's stride, read at the station's unit. Default: false.
+        station: Option<At<bool>>,
+        /// SunSpec: the models that have it; `address` is then the offset from the register that
+        /// holds the model's number.
+        models: Option<Vec<At<u16>>>,
         /// Not confirmed by two sources. Default: false.
         unconfirmed: Option<At<bool>>,
     }
 }
 
 record! {
-    /// A test on the raw number or text of a register; exactly one of the tests is given.
+    /// A test on the raw number, text or value of a register; exactly one of the tests is given.
     RawCondition as "Condition" {
-        /// Name of the register. The digits of an ASCII text count as a number, dots dropped.
+        /// Name of the register. The digits of a text count as a number, dots dropped.
         register: At<String>,
+        /// Applied to the raw number before `one_of` or `between`.
+        mask: Option<At<u64>>,
         /// It is one of these.
         one_of: Option<Vec<At<u64>>>,
         /// It lies between these two, both included.
@@ -218,6 +296,9 @@ record! {
         bits_clear: Option<At<u64>>,
         /// The text, trimmed, is one of these.
         text: Option<Vec<At<String>>>,
+        /// The value, in the register's own unit, lies between these two, both included.
+        #[schemars(length(min = 2, max = 2))]
+        value_between: Option<Vec<At<Bound>>>,
     }
 }
 
@@ -228,147 +309,5 @@ record! {
         is: At<StateWord>,
         /// All must hold; empty holds always.
         when: Vec<RawCondition>,
-    }
-}
-
-/// Function code of a write.
-impl Read for At<Access> {
-    fn read(value: &Spanned<DeValue<'_>>, path: &str, report: &mut Report<'_>) -> Option<Self> {
-        let At { value, at } = <At<u64> as Read>::read(value, path, report)?;
-        let access = match value {
-            6 => Access::Single,
-            16 => Access::Multiple,
-            other => {
-                let remedy = "Write 6 (one register) or 16 (several)";
-                report.fault(at, format!("`{path}` is {other}"), remedy);
-                return None;
-            }
-        };
-        Some(Self { value: access, at })
-    }
-}
-
-impl schemars::JsonSchema for Access {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Access".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "integer", "enum": [6, 16] })
-    }
-}
-
-record! {
-    /// A register that is written, in the holding table.
-    RawWrite as "Write" {
-        /// Protocol address, counted from 0.
-        address: At<u16>,
-        /// Encoding; not a text.
-        r#type: At<TypeWord>,
-        /// Word order, if not that of the file.
-        words: Option<At<WordOrder>>,
-        /// Function code: 6 or 16.
-        function: At<Access>,
-    }
-}
-
-record! {
-    /// The current limit of a charger.
-    RawLimit as "Limit" {
-        /// Where it is written.
-        write: RawWrite,
-        /// mA, A, W or kW.
-        unit: At<Unit>,
-        /// What one count means in that unit. Default: 1.
-        scale: Option<At<Decimal>>,
-        /// Lowest limit other than pause, at least 6000.
-        minimum_ma: At<u32>,
-        /// Highest limit that the device accepts.
-        maximum_ma: At<u32>,
-        /// Raw value of the limit that pauses charging.
-        pause_value: Option<At<u64>>,
-        /// Another register that pauses charging.
-        pause_switch: Option<RawPauseSwitch>,
-        /// Name of the register that tells the applied limit.
-        read_back: Option<At<String>>,
-        /// Where these hold, the applied limit counts as 0.
-        paused_when: Option<Vec<RawCondition>>,
-        /// Whether the device forgets the limit on power loss; false: writing it wears its flash.
-        volatile: At<bool>,
-    }
-}
-
-record! {
-    /// A register that pauses and resumes charging.
-    RawPauseSwitch as "PauseSwitch" {
-        /// Where it is written.
-        write: RawWrite,
-        /// Raw value that pauses.
-        pause: At<u64>,
-        /// Raw value that resumes; written after the limit.
-        resume: At<u64>,
-    }
-}
-
-record! {
-    /// What the device does by itself when it hears nothing.
-    RawFailsafe as "Failsafe" {
-        /// The fallback current.
-        current: RawFailsafeValue,
-        /// The time without communication after which it applies.
-        timeout: RawFailsafeValue,
-        /// Timeout from the factory; 0 or left out: off, or not documented.
-        timeout_default_ms: Option<At<u32>>,
-    }
-}
-
-record! {
-    /// One of the two values of a failsafe.
-    RawFailsafeValue as "FailsafeValue" {
-        /// Where it is written.
-        write: RawWrite,
-        /// mA or A for the current, ms or s for the timeout.
-        unit: At<Unit>,
-        /// What one count means in that unit. Default: 1.
-        scale: Option<At<Decimal>>,
-        /// Name of the register that reads it back.
-        read_back: Option<At<String>>,
-    }
-}
-
-/// The word after `keep_alive.kind`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KeepAliveWord {
-    None,
-    AnyRequest,
-    RewriteLimit,
-    WriteRegister,
-}
-
-words! {
-    KeepAliveWord {
-        "none" = KeepAliveWord::None,
-        "any_request" = KeepAliveWord::AnyRequest,
-        "rewrite_limit" = KeepAliveWord::RewriteLimit,
-        "write_register" = KeepAliveWord::WriteRegister,
-    }
-}
-
-record! {
-    /// What keeps a device from falling back.
-    RawKeepAlive as "KeepAlive" {
-        /// none, any_request, rewrite_limit or write_register.
-        kind: At<KeepAliveWord>,
-        /// At least this often; not with none.
-        #[schemars(range(min = 1))]
-        interval_ms: Option<At<u32>>,
-        /// write_register: where.
-        write: Option<RawWrite>,
-        /// write_register: the raw value.
-        value: Option<At<u64>>,
     }
 }

@@ -264,6 +264,15 @@ pub(crate) trait Words: Copy + 'static {
         Self::ALL.iter().map(|(word, _)| *word).collect()
     }
 
+    /// The word for this value.
+    fn word(self) -> &'static str
+    where
+        Self: PartialEq,
+    {
+        let known = Self::ALL.iter().find(|(_, value)| *value == self);
+        known.map_or("", |(word, _)| word)
+    }
+
     fn read_word(
         value: &Spanned<DeValue<'_>>,
         path: &str,

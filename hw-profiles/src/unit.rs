@@ -192,6 +192,74 @@ impl Decimal {
     }
 }
 
+/// A decimal number that may be negative or 0, exact: a bound of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bound {
+    negative: bool,
+    magnitude: Option<Decimal>,
+}
+
+impl Bound {
+    /// Parses `45`, `-0.5` or `0`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(digits) => (true, digits),
+            None => (false, text),
+        };
+        let magnitude = Decimal::parse(digits);
+        let is_zero = magnitude.is_none() && matches!(digits, "0" | "0.0");
+        (magnitude.is_some() || is_zero).then_some(Self {
+            negative,
+            magnitude,
+        })
+    }
+
+    /// In the base unit of `unit`; without a unit, as it stands. `None`: no whole number of them.
+    pub(crate) fn in_base(self, unit: Option<Unit>) -> Option<i64> {
+        let Some(magnitude) = self.magnitude else {
+            return Some(0);
+        };
+        let scale = unit.map_or(magnitude.0, |unit| unit.scale(magnitude));
+        let whole = i64::try_from(scale.numerator).ok()?;
+        (scale.denominator == 1).then_some(if self.negative { -whole } else { whole })
+    }
+}
+
+impl Read for At<Bound> {
+    fn read(value: &Spanned<DeValue<'_>>, path: &str, report: &mut Report<'_>) -> Option<Self> {
+        let at = value.span().start;
+        let (parsed, shown) = match value.get_ref() {
+            DeValue::String(text) => (Bound::parse(text), format!("\"{text}\"")),
+            other @ (DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_)) => (None, format!("of type {}", other.type_str())),
+        };
+        if parsed.is_none() {
+            let remedy = "Write a decimal as a string, for instance \"-0.5\" or \"45\"; at most nine \
+                 digits before the point and six after it";
+            report.fault(at, format!("`{path}` is {shown}"), remedy);
+        }
+        parsed.map(|value| Self { value, at })
+    }
+}
+
+impl JsonSchema for Bound {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Bound".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^-?[0-9]{1,9}(\\.[0-9]{1,6})?$" })
+    }
+}
+
 fn reduced(numerator: u64, denominator: u64) -> Scale {
     let (mut divisor, mut rest) = (numerator, denominator);
     while rest != 0 {
@@ -282,6 +350,19 @@ mod tests {
             "1234567890",
         ] {
             assert_eq!(fraction(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_are_whole_base_units_of_either_sign() {
+        let base = |text: &str, unit| Bound::parse(text).map(|bound| bound.in_base(unit));
+        assert_eq!(base("45", Some(Unit::Hertz)), Some(Some(45_000)));
+        assert_eq!(base("-0.5", Some(Unit::Amps)), Some(Some(-500)));
+        assert_eq!(base("0", Some(Unit::Volts)), Some(Some(0)));
+        assert_eq!(base("0.5", Some(Unit::Watts)), Some(None), "half a watt");
+        assert_eq!(base("7", None), Some(Some(7)));
+        for bad in ["", "-", "--1", "+1", "1e3", "00", "1."] {
+            assert_eq!(base(bad, None), None, "{bad:?}");
         }
     }
 

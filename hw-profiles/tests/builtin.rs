@@ -1,8 +1,6 @@
 //! Every profile that comes with the software loads, has frames, and states the facts that the
 //! register tables state.
 
-mod summary;
-
 use std::fs;
 use std::path::Path;
 
@@ -101,7 +99,7 @@ fn facts_of_built_in_profiles_are_those_that_were_compared_with_the_sources() {
         let file = format!("tests/facts/{}.txt", profile.id);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
         let compared = fs::read_to_string(path).unwrap_or_default();
-        let found = summary::of(profile);
+        let found = profile.facts();
         if found != compared {
             differing.push(format!("hw-profiles/{file}:\n{found}"));
         }

@@ -64,7 +64,7 @@ fn the_schema_refuses_what_the_loader_refuses_for_its_shape() {
         ("volatile = true\n", ""),
         (
             "function = 6 }\nunit = \"s\"",
-            "function = 5 }\nunit = \"s\"",
+            "function = 15 }\nunit = \"s\"",
         ),
         ("[source]", "[colour]\nx = 1\n[source]"),
     ];

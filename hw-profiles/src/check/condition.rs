@@ -5,6 +5,7 @@ use crate::fault::Report;
 use crate::profile::{Condition, RawMatch};
 use crate::raw::{RawCondition, RawRegister, TypeWord};
 use crate::read::{At, Record};
+use crate::unit::{Bound, Unit};
 
 /// Checks a list of conditions.
 pub(super) fn check_all(
@@ -25,18 +26,20 @@ pub(super) fn check(
     context: &Context<'_>,
     report: &mut Report<'_>,
 ) -> Option<Condition> {
-    let test = test(raw, report);
-    let register = context.register(&raw.register, report)?;
-    let test = test?;
+    let register = context.register(&raw.register, report);
+    let unit = register.and_then(|register| register.unit);
+    let test = test(raw, unit.map(|unit| unit.value), report);
+    let (register, test) = (register?, test?);
     check_fit(raw, &test, register, report);
     Some(Condition {
         register: raw.register.value.clone(),
+        mask: raw.mask.map(|mask| mask.value),
         test,
     })
 }
 
 /// The one test of a condition.
-fn test(raw: &RawCondition, report: &mut Report<'_>) -> Option<RawMatch> {
+fn test(raw: &RawCondition, unit: Option<Unit>, report: &mut Report<'_>) -> Option<RawMatch> {
     let mut tests: Vec<RawMatch> = Vec::new();
     if let Some(values) = &raw.one_of {
         tests.push(RawMatch::OneOf(values.iter().map(|v| v.value).collect()));
@@ -51,9 +54,14 @@ fn test(raw: &RawCondition, report: &mut Report<'_>) -> Option<RawMatch> {
             texts.iter().map(|t| t.value.clone()).collect(),
         ));
     }
+    if let Some(bounds) = &raw.value_between {
+        let (low, high) = value_bounds(bounds, "value_between", unit, raw.at(), report)?;
+        tests.push(RawMatch::ValueBetween(low, high));
+    }
     if tests.len() != 1 {
         let problem = format!("a condition with {} tests", tests.len());
-        let remedy = "Give exactly one of `one_of`, `between`, `bits_set`, `bits_clear`, `text`; \
+        let remedy = "Give exactly one of `one_of`, `between`, `bits_set`, `bits_clear`, `text`, \
+             `value_between`; \
              conditions of a list must all hold";
         report.fault(raw.at(), problem, remedy);
         return None;
@@ -77,15 +85,52 @@ fn between(bounds: &[At<u64>], at: usize, report: &mut Report<'_>) -> Option<Raw
     }
 }
 
+/// Two bounds in the unit of a register, as whole base units.
+pub(super) fn value_bounds(
+    bounds: &[At<Bound>],
+    key: &str,
+    unit: Option<Unit>,
+    at: usize,
+    report: &mut Report<'_>,
+) -> Option<(i64, i64)> {
+    let [low, high] = bounds else {
+        let problem = format!("`{key}` has {} bounds", bounds.len());
+        let remedy = format!("Write two: `{key} = [\"45\", \"65\"]`, both included");
+        report.fault(at, problem, remedy);
+        return None;
+    };
+    let mut whole = |bound: &At<Bound>| {
+        let base = bound.value.in_base(unit);
+        if base.is_none() {
+            let problem = format!("a bound of `{key}` is finer than the values are");
+            let remedy = "Write whole mA, mV, mHz, W, VA, Wh or VAh, or their multiples";
+            report.fault(bound.at, problem, remedy);
+        }
+        base
+    };
+    let (low_base, high_base) = (whole(low), whole(high));
+    let (low_base, high_base) = (low_base?, high_base?);
+    if low_base > high_base {
+        let problem = format!("`{key}` runs downwards");
+        report.fault(low.at, problem, "Write the lower bound first");
+    }
+    Some((low_base, high_base))
+}
+
 /// The test must be one that this register's type can pass.
 fn check_fit(raw: &RawCondition, test: &RawMatch, register: &RawRegister, report: &mut Report<'_>) {
     let name = &raw.register.value;
     let word = register.r#type.value;
-    if is_float(word) {
-        let problem = format!("a condition on `{name}`, which is a float");
-        report.fault(raw.at(), problem, "Test an integer or text register");
+    if let RawMatch::ValueBetween(..) = test {
+        check_value_fit(raw, register, report);
         return;
     }
+    if is_float(word) {
+        let problem = format!("a condition on the raw number of `{name}`, which is a float");
+        report.fault(raw.at(), problem, "Use `value_between`");
+        return;
+    }
+    check_mask(raw, test, report);
     let numbers = match test {
         RawMatch::OneOf(values) => values.clone(),
         RawMatch::Between(low, high) => vec![*low, *high],
@@ -94,6 +139,7 @@ fn check_fit(raw: &RawCondition, test: &RawMatch, register: &RawRegister, report
             check_texts(texts, word, raw, report);
             return;
         }
+        RawMatch::ValueBetween(..) => return,
     };
     if numbers.is_empty() {
         let remedy = "Write at least one value";
@@ -109,6 +155,47 @@ fn check_fit(raw: &RawCondition, test: &RawMatch, register: &RawRegister, report
             let remedy = format!("Write at most {}", largest_raw(word));
             report.fault(raw.at(), problem, remedy);
         }
+    }
+}
+
+/// A value is a number, and bits are not looked at.
+fn check_value_fit(raw: &RawCondition, register: &RawRegister, report: &mut Report<'_>) {
+    let name = &raw.register.value;
+    if is_text(register.r#type.value) {
+        let problem = format!("`value_between` on `{name}`, which is a text");
+        report.fault(raw.at(), problem, "Use `text`, or `between` on its digits");
+    }
+    if let Some(mask) = raw.mask {
+        let remedy = "Remove `mask`, or test the raw number with `one_of` or `between`";
+        report.fault(mask.at, "a mask on a value", remedy);
+    }
+}
+
+/// A mask belongs to numbers, and leaves something to look at.
+fn check_mask(raw: &RawCondition, test: &RawMatch, report: &mut Report<'_>) {
+    let Some(mask) = raw.mask else {
+        return;
+    };
+    let name = &raw.register.value;
+    let bounds = match test {
+        RawMatch::OneOf(values) => values.clone(),
+        RawMatch::Between(_, high) => vec![*high],
+        RawMatch::BitsSet(_)
+        | RawMatch::BitsClear(_)
+        | RawMatch::Text(_)
+        | RawMatch::ValueBetween(..) => {
+            let remedy = "Remove `mask`, or use it with `one_of` or `between`";
+            report.fault(mask.at, "`mask` with another test", remedy);
+            return;
+        }
+    };
+    if mask.value == 0 {
+        let problem = format!("a condition on `{name}` with an empty mask");
+        let remedy = "Write the bits to look at, for instance 0x7F00";
+        report.fault(mask.at, problem, remedy);
+    } else if let Some(bad) = bounds.iter().find(|value| **value > mask.value) {
+        let problem = format!("a condition on `{name}` with {bad}, which the mask never leaves");
+        report.fault(raw.at(), problem, "Correct the mask or the value");
     }
 }
 
@@ -148,12 +235,47 @@ pub(super) fn disjoint(left: &[Condition], right: &[Condition]) -> bool {
     left.iter().any(|l| {
         right
             .iter()
-            .any(|r| l.register == r.register && excludes(&l.test, &r.test))
+            .any(|r| l.register == r.register && exclusive(l, r))
     })
+}
+
+/// Tests behind different masks are compared only where one lists the raw numbers themselves.
+fn exclusive(left: &Condition, right: &Condition) -> bool {
+    if left.mask == right.mask {
+        return excludes(&left.test, &right.test);
+    }
+    match (left, right) {
+        (
+            Condition {
+                mask: None,
+                test: RawMatch::OneOf(values),
+                ..
+            },
+            other,
+        )
+        | (
+            other,
+            Condition {
+                mask: None,
+                test: RawMatch::OneOf(values),
+                ..
+            },
+        ) => {
+            !comparable_only_as_raw(&other.test) && values.iter().all(|raw| !other.holds_for(*raw))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a test says nothing about raw numbers.
+const fn comparable_only_as_raw(test: &RawMatch) -> bool {
+    matches!(test, RawMatch::Text(_) | RawMatch::ValueBetween(..))
 }
 
 fn excludes(left: &RawMatch, right: &RawMatch) -> bool {
     match (left, right) {
+        (RawMatch::ValueBetween(a, b), RawMatch::ValueBetween(c, d)) => b < c || d < a,
+        (RawMatch::ValueBetween(..), _) | (_, RawMatch::ValueBetween(..)) => false,
         (RawMatch::OneOf(values), other) | (other, RawMatch::OneOf(values)) => {
             values.iter().all(|value| !other.holds_for(*value))
         }

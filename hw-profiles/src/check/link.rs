@@ -1,5 +1,6 @@
 //! Checks how the device is spoken to.
 
+use super::flag;
 use crate::fault::Report;
 use crate::profile::{Link, SerialLine, TcpDefaults};
 use crate::raw::{RawLink, RawSerialLine, RawTcp};
@@ -13,11 +14,17 @@ const DEFAULT_ANSWER_TIMEOUT_MS: u64 = 1_000;
 const MODBUS_PORT: u16 = 502;
 
 pub(super) fn check(raw: &RawLink, report: &mut Report<'_>) -> Link {
-    if raw.rtu.is_none() && raw.tcp.is_none() {
-        let remedy = "Add `rtu = { baud, parity, stop_bits }` or `tcp = { port }`, or both";
-        report.fault(raw.at(), "`link` has neither `rtu` nor `tcp`", remedy);
+    if raw.rtu.is_none() && raw.ascii.is_none() && raw.tcp.is_none() {
+        let remedy =
+            "Add `rtu = { baud, parity, stop_bits }`, `ascii` likewise, or `tcp = { port }`";
+        report.fault(
+            raw.at(),
+            "`link` has none of `rtu`, `ascii` and `tcp`",
+            remedy,
+        );
     }
-    if raw.rtu.is_some() && !(1..=247).contains(&raw.unit.value) {
+    let serial = raw.rtu.is_some() || raw.ascii.is_some();
+    if serial && !(1..=247).contains(&raw.unit.value) {
         let problem = format!("`link.unit` is {} on a serial line", raw.unit.value);
         report.fault(
             raw.unit.at,
@@ -28,9 +35,18 @@ pub(super) fn check(raw: &RawLink, report: &mut Report<'_>) -> Link {
     let max_registers_per_read = max_read(raw, report);
     let block_reads = raw.block_reads.is_none_or(|allowed| allowed.value);
     Link {
-        rtu: raw.rtu.as_ref().map(|rtu| serial_line(rtu, report)),
+        rtu: raw
+            .rtu
+            .as_ref()
+            .map(|line| serial_line(line, "rtu", report)),
+        ascii: raw
+            .ascii
+            .as_ref()
+            .map(|line| serial_line(line, "ascii", report)),
         tcp: raw.tcp.as_ref().map(|tcp| tcp_defaults(tcp, report)),
         unit: raw.unit.value,
+        station_unit: raw.station_unit.map(|unit| unit.value),
+        wake_up: flag(raw.wake_up),
         gap_ms: millis(raw.gap_ms, 0),
         answer_timeout_ms: answer_timeout(raw, report),
         read_interval_ms: millis(raw.read_interval_ms, 0),
@@ -78,13 +94,13 @@ fn max_hole(raw: &RawLink, max_read: u16, block_reads: bool, report: &mut Report
     value
 }
 
-fn serial_line(raw: &RawSerialLine, report: &mut Report<'_>) -> SerialLine {
+fn serial_line(raw: &RawSerialLine, key: &str, report: &mut Report<'_>) -> SerialLine {
     if !(300..=1_000_000).contains(&raw.baud.value) {
-        let problem = format!("`link.rtu.baud` is {}", raw.baud.value);
+        let problem = format!("`link.{key}.baud` is {}", raw.baud.value);
         report.fault(raw.baud.at, problem, "Write 300 to 1000000");
     }
     if !(1..=2).contains(&raw.stop_bits.value) {
-        let problem = format!("`link.rtu.stop_bits` is {}", raw.stop_bits.value);
+        let problem = format!("`link.{key}.stop_bits` is {}", raw.stop_bits.value);
         report.fault(raw.stop_bits.at, problem, "Write 1 or 2");
     }
     SerialLine {

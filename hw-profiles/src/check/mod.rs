@@ -1,10 +1,15 @@
 //! What the fields of a profile must mean together. Every check records its faults and goes on.
 
 mod condition;
-mod control;
+mod connectors;
+mod failsafe;
+mod limit;
 mod link;
+mod overlap;
+mod phases;
 mod register;
 mod state;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -51,6 +56,7 @@ impl<'a> Context<'a> {
 /// The register type of a word; texts take their length from `registers`.
 fn type_of(word: TypeWord, registers: u16) -> RegisterType {
     match word {
+        TypeWord::Bit => RegisterType::Bit,
         TypeWord::U16 => RegisterType::U16,
         TypeWord::I16 => RegisterType::I16,
         TypeWord::U32 => RegisterType::U32,
@@ -60,12 +66,16 @@ fn type_of(word: TypeWord, registers: u16) -> RegisterType {
         TypeWord::F32 => RegisterType::F32,
         TypeWord::F64 => RegisterType::F64,
         TypeWord::Ascii => RegisterType::Ascii { registers },
+        TypeWord::AsciiSwapped => RegisterType::AsciiSwapped { registers },
         TypeWord::Utf16 => RegisterType::Utf16 { registers },
     }
 }
 
 const fn is_text(word: TypeWord) -> bool {
-    matches!(word, TypeWord::Ascii | TypeWord::Utf16)
+    matches!(
+        word,
+        TypeWord::Ascii | TypeWord::AsciiSwapped | TypeWord::Utf16
+    )
 }
 
 const fn is_float(word: TypeWord) -> bool {
@@ -74,6 +84,9 @@ const fn is_float(word: TypeWord) -> bool {
 
 /// The largest raw number that a type's registers hold; bit patterns count unsigned.
 fn largest_raw(word: TypeWord) -> u64 {
+    if word == TypeWord::Bit {
+        return 1;
+    }
     match type_of(word, 1).count() {
         1 => u64::from(u16::MAX),
         2 => u64::from(u32::MAX),
@@ -86,10 +99,19 @@ fn largest_count(word: TypeWord) -> u64 {
     match word {
         TypeWord::I16 | TypeWord::I32 | TypeWord::I64 => largest_raw(word) / 2,
         TypeWord::F32 | TypeWord::F64 => u64::MAX,
-        TypeWord::U16 | TypeWord::U32 | TypeWord::U64 | TypeWord::Ascii | TypeWord::Utf16 => {
-            largest_raw(word)
-        }
+        TypeWord::Bit
+        | TypeWord::U16
+        | TypeWord::U32
+        | TypeWord::U64
+        | TypeWord::Ascii
+        | TypeWord::AsciiSwapped
+        | TypeWord::Utf16 => largest_raw(word),
     }
+}
+
+/// What a flag says; left out: false.
+fn flag(flag: Option<At<bool>>) -> bool {
+    flag.is_some_and(|flag| flag.value)
 }
 
 /// Checks a whole file and makes the profile of it.
@@ -105,20 +127,24 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
     register::report_unused(raw, report);
     let rules = raw.state.as_deref().unwrap_or_default();
     let state_rules = state::check(rules, &context, report);
-    let limit = raw
-        .limit
-        .as_ref()
-        .map(|limit| control::limit(limit, &context, report));
-    let failsafe = raw
-        .failsafe
-        .as_ref()
-        .map(|failsafe| control::failsafe(failsafe, &context, report));
-    control::overlapping_writes(raw, report);
+    let limit = raw.limit.as_ref();
+    let limit = limit.map(|limit| limit::check(limit, &context, report));
+    let failsafe = raw.failsafe.as_ref();
+    let failsafe = failsafe.map(|failsafe| failsafe::failsafe(failsafe, &context, report));
+    overlap::check(raw, report);
     let keep_alive = match &raw.keep_alive {
         None => Some(KeepAlive::None),
-        Some(keep_alive) => control::keep_alive(keep_alive, raw, &context, report),
+        Some(keep_alive) => failsafe::keep_alive(keep_alive, raw, &context, report),
     };
-    let probes = state::probes(raw.probe.as_deref().unwrap_or_default(), &context, report);
+    let phase_switch = raw.phase_switch.as_ref();
+    let phase_switch = phase_switch.map(|phases| phases::check(phases, &context, report));
+    let connectors = raw.connectors.as_ref();
+    let connectors = connectors.map(|connectors| connectors::check(connectors, raw, report));
+    let word_probe = raw.word_probe.as_ref();
+    let word_probe = word_probe.map(|probe| state::word_probe(probe, &context, report));
+    let setup = write::setups(raw.setup.as_deref(), "`setup`", &context, report);
+    let probes = raw.probe.as_deref().unwrap_or_default();
+    let probes = condition::check_all(probes, &context, report);
     Some(Profile {
         id: id.to_owned(),
         vendor: raw.vendor.value.clone(),
@@ -130,13 +156,27 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
             also: texts(raw.source.also.as_deref()),
         },
         link,
+        connectors: present(connectors)?,
+        sunspec: raw.sunspec.as_ref().map(connectors::sunspec),
+        word_probe: present(word_probe)?,
+        setup,
         registers,
         state_rules: state_rules?,
-        limit: limit.map_or(Some(None), |limit| limit.map(Some))?,
-        failsafe: failsafe.map_or(Some(None), |failsafe| failsafe.map(Some))?,
+        limit: present(limit)?,
+        failsafe,
         keep_alive: keep_alive?,
+        keep_alive_unconfirmed: raw
+            .keep_alive
+            .as_ref()
+            .is_some_and(|keep_alive| flag(keep_alive.unconfirmed)),
+        phase_switch: present(phase_switch)?,
         probes: probes?,
     })
+}
+
+/// A part that is left out is fine; one with a fault is none.
+fn present<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |part| part.map(Some))
 }
 
 fn texts(list: Option<&[At<String>]>) -> Vec<String> {

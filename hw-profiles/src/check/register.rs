@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, condition, is_float, is_text, largest_raw, type_of};
+use super::{Context, condition, flag, is_float, is_text, largest_raw, type_of};
 use crate::fault::Report;
 use crate::profile::{Link, PollClass, Quantity, Register, RegisterType, Scale};
-use crate::raw::{RawCondition, RawProfile, RawRegister, TypeWord};
+use crate::raw::{RawCondition, RawProfile, RawRegister, RawSetup, TypeWord};
 use crate::read::{At, Named, Record};
 use crate::unit::{Decimal, dimension_of};
 
@@ -52,7 +52,10 @@ fn check_one(
         address: raw.address.value,
         ty,
         words: raw.words.map_or(context.words, |words| words.value),
+        words_fixed: raw.words.is_some(),
         scale,
+        scale_register: raw.scale_register.as_ref().map(|name| name.value.clone()),
+        negate: flag(raw.negate),
         sentinels: raw
             .sentinels
             .iter()
@@ -61,7 +64,11 @@ fn check_one(
             .collect(),
         poll: raw.poll.map_or(PollClass::Fast, |poll| poll.value),
         when,
-        unconfirmed: raw.unconfirmed.is_some_and(|flag| flag.value),
+        optional: flag(raw.optional),
+        alone: flag(raw.alone),
+        station: flag(raw.station),
+        models: raw.models.iter().flatten().map(|m| m.value).collect(),
+        unconfirmed: flag(raw.unconfirmed),
     })
 }
 
@@ -296,17 +303,47 @@ fn used_names(raw: &RawProfile) -> BTreeSet<&str> {
     let registers = raw.read.entries().flat_map(|(_, register)| &register.when);
     let rules = raw.state.iter().flatten().map(|rule| &rule.when);
     let paused = raw.limit.iter().flat_map(|limit| &limit.paused_when);
-    let lists = registers.chain(rules).chain(paused).chain(&raw.probe);
+    let phases = raw.phase_switch.iter().flat_map(|phases| &phases.when);
+    let lists = registers
+        .chain(rules)
+        .chain(paused)
+        .chain(&raw.probe)
+        .chain(phases);
     let conditions = lists.flatten().map(|c: &RawCondition| &c.register);
     let limit = raw.limit.iter().flat_map(|limit| &limit.read_back);
     let failsafe = raw
         .failsafe
         .iter()
-        .flat_map(|failsafe| [&failsafe.current, &failsafe.timeout])
+        .flat_map(|failsafe| failsafe.current.iter().chain(&failsafe.timeout))
         .flat_map(|value| &value.read_back);
+    let scales = raw
+        .read
+        .entries()
+        .flat_map(|(_, register)| &register.scale_register);
+    let life_bit = raw
+        .keep_alive
+        .iter()
+        .flat_map(|keep_alive| &keep_alive.read_back);
+    let phases = raw.phase_switch.iter().flat_map(|phases| &phases.read_back);
     conditions
         .chain(limit)
         .chain(failsafe)
+        .chain(scales)
+        .chain(life_bit)
+        .chain(phases.map(|read_back| &read_back.register))
+        .chain(raw.word_probe.iter().map(|probe| &probe.register))
+        .chain(setups(raw).flat_map(|setup| &setup.read_back))
         .map(|name| name.value.as_str())
         .collect()
+}
+
+/// Every fixed value that is written.
+fn setups(raw: &RawProfile) -> impl Iterator<Item = &RawSetup> {
+    let failsafe = raw.failsafe.iter();
+    let phases = raw.phase_switch.iter().flat_map(|phases| &phases.setup);
+    raw.setup
+        .iter()
+        .chain(phases)
+        .flatten()
+        .chain(failsafe.flat_map(|failsafe| failsafe.enable.iter().chain(&failsafe.persist)))
 }

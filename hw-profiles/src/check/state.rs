@@ -1,11 +1,11 @@
-//! Checks the rules that turn registers into a vehicle state, and those that recognise a model.
+//! Checks the rules that turn registers into a vehicle state, and the value that tells the word order.
 
 use site_model::VehicleState;
 
 use super::{Context, condition};
 use crate::fault::Report;
-use crate::profile::{Condition, PollClass, Probe, StateRule};
-use crate::raw::{RawCondition, RawStateRule};
+use crate::profile::{PollClass, StateRule, WordProbe};
+use crate::raw::{RawCondition, RawStateRule, RawWordProbe};
 use crate::read::Record;
 
 pub(super) fn check(
@@ -79,12 +79,19 @@ fn check_poll(conditions: &[RawCondition], context: &Context<'_>, report: &mut R
     }
 }
 
-pub(super) fn probes(
-    raw: &[RawCondition],
+/// The value that tells the word order.
+pub(super) fn word_probe(
+    raw: &RawWordProbe,
     context: &Context<'_>,
     report: &mut Report<'_>,
-) -> Option<Vec<Probe>> {
-    let conditions = condition::check_all(raw, context, report)?;
-    let probe = |Condition { register, test }| Probe { register, test };
-    Some(conditions.into_iter().map(probe).collect())
+) -> Option<WordProbe> {
+    let register = context.register(&raw.register, report)?;
+    let unit = register.unit.map(|unit| unit.value);
+    let bounds = condition::value_bounds(&raw.between, "between", unit, raw.at(), report);
+    let (low, high) = bounds?;
+    Some(WordProbe {
+        register: raw.register.value.clone(),
+        low,
+        high,
+    })
 }

@@ -196,12 +196,12 @@ fn a_failsafe_has_a_current_and_a_time() {
                 r#"write = { address = 301, type = "u16", function = 6 }
 unit = "mA""#,
                 r#"write = { address = 301, type = "u16", function = 6 }
-unit = "W""#,
+unit = "V""#,
             ),
             (r#"unit = "s""#, r#"unit = "A""#),
         ],
         &[
-            "acme-ac22.toml:69:8: the unit of the failsafe current does not fit. Write `mA` or `A`",
+            "acme-ac22.toml:69:8: the unit of the failsafe current does not fit. Write `mA` or `A` or `mW` or `W` or `kW`",
             "acme-ac22.toml:73:8: the unit of the failsafe timeout does not fit. Write `ms` or `s`",
         ],
     );

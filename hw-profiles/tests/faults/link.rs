@@ -41,7 +41,7 @@ fn a_device_has_a_link() {
             "",
         )],
         &[
-            "acme-ac22.toml:8:1: `link` has neither `rtu` nor `tcp`. Add `rtu = { baud, parity, stop_bits }` or `tcp = { port }`, or both",
+            "acme-ac22.toml:8:1: `link` has none of `rtu`, `ascii` and `tcp`. Add `rtu = { baud, parity, stop_bits }`, `ascii` likewise, or `tcp = { port }`",
         ],
     );
 }

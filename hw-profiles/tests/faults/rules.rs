@@ -27,8 +27,8 @@ fn a_condition_has_exactly_one_test() {
             ),
         ],
         &[
-            "acme-ac22.toml:45:9: a condition with 0 tests. Give exactly one of `one_of`, `between`, `bits_set`, `bits_clear`, `text`; conditions of a list must all hold",
-            "acme-ac22.toml:49:9: a condition with 2 tests. Give exactly one of `one_of`, `between`, `bits_set`, `bits_clear`, `text`; conditions of a list must all hold",
+            "acme-ac22.toml:45:9: a condition with 0 tests. Give exactly one of `one_of`, `between`, `bits_set`, `bits_clear`, `text`, `value_between`; conditions of a list must all hold",
+            "acme-ac22.toml:49:9: a condition with 2 tests. Give exactly one of `one_of`, `between`, `bits_set`, `bits_clear`, `text`, `value_between`; conditions of a list must all hold",
         ],
     );
 }
@@ -112,9 +112,9 @@ type = "u16""#,
 type = "f32""#,
         )],
         &[
-            "acme-ac22.toml:45:9: a condition on `state`, which is a float. Test an integer or text register",
-            "acme-ac22.toml:49:9: a condition on `state`, which is a float. Test an integer or text register",
-            "acme-ac22.toml:53:9: a condition on `state`, which is a float. Test an integer or text register",
+            "acme-ac22.toml:45:9: a condition on the raw number of `state`, which is a float. Use `value_between`",
+            "acme-ac22.toml:49:9: a condition on the raw number of `state`, which is a float. Use `value_between`",
+            "acme-ac22.toml:53:9: a condition on the raw number of `state`, which is a float. Use `value_between`",
         ],
     );
 }

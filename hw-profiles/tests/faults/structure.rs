@@ -45,7 +45,7 @@ fn an_unknown_table_gets_the_list() {
     faults_after(
         &[("[source]", "[colour]\nx = 1\n\n[source]")],
         &[
-            "acme-ac22.toml:5:2: unknown key `colour` in the file. Known are `vendor`, `model`, `kind`, `same_map`, `words`, `source`, `link`, `read`, `state`, `limit`, `failsafe`, `keep_alive`, `probe`",
+            "acme-ac22.toml:5:2: unknown key `colour` in the file. Known are `vendor`, `model`, `kind`, `same_map`, `words`, `source`, `link`, `connectors`, `sunspec`, `word_probe`, `setup`, `read`, `state`, `limit`, `failsafe`, `keep_alive`, `phase_switch`, `probe`",
         ],
     );
 }
@@ -149,14 +149,14 @@ fn zero_is_no_scale() {
 }
 
 #[test]
-fn a_function_code_is_6_or_16() {
+fn a_function_code_is_5_6_or_16() {
     faults_after(
         &[(
             r#"write = { address = 300, type = "u16", function = 6 }"#,
-            r#"write = { address = 300, type = "u16", function = 5 }"#,
+            r#"write = { address = 300, type = "u16", function = 15 }"#,
         )],
         &[
-            "acme-ac22.toml:56:51: `limit.write.function` is 5. Write 6 (one register) or 16 (several)",
+            "acme-ac22.toml:56:51: `limit.write.function` is 15. Write 5 (a coil), 6 (one register) or 16 (several)",
         ],
     );
 }
@@ -180,7 +180,7 @@ colour = "red""#,
             ("maximum_ma = 32000", "maximum_ma = 5000"),
         ],
         &[
-            "acme-ac22.toml:3:1: unknown key `colour` in the file. Known are `vendor`, `model`, `kind`, `same_map`, `words`, `source`, `link`, `read`, `state`, `limit`, `failsafe`, `keep_alive`, `probe`",
+            "acme-ac22.toml:3:1: unknown key `colour` in the file. Known are `vendor`, `model`, `kind`, `same_map`, `words`, `source`, `link`, `connectors`, `sunspec`, `word_probe`, `setup`, `read`, `state`, `limit`, `failsafe`, `keep_alive`, `phase_switch`, `probe`",
             "acme-ac22.toml:25:8: the unit of `current_l1` does not fit its quantity. Write `mA` or `A`",
             "acme-ac22.toml:29:1: `read.firmware` has no `address`. Add the key `address`",
             "acme-ac22.toml:59:14: `limit.maximum_ma` is 5000, less than the minimum. Write at least `limit.minimum_ma`",
