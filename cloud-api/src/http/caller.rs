@@ -145,9 +145,10 @@ impl Presenter {
 /// Credential, then quota. From here on every answer carries the quota's headers.
 async fn admit(parts: &Parts, state: &ApiState) -> Result<Presenter, ApiError> {
     let presented = credential(&parts.headers)?;
-    let now = state.clock().now();
+    let exchange = parts.extensions.get::<Exchange>();
+    let now = exchange.map_or_else(|| state.clock().now(), Exchange::began_at);
     let (presenter, verdict) = if Keys::claims_to_be_one(presented) {
-        let key = state.keys().authenticate(presented).await?;
+        let key = state.keys().authenticate(presented, now).await?;
         let key = key.ok_or_else(ApiError::unauthorized)?;
         let quotas = state.quotas();
         let taken = quotas.take(&key.id, &key.counted, key.hourly_limit, now);
@@ -159,17 +160,16 @@ async fn admit(parts: &Parts, state: &ApiState) -> Result<Presenter, ApiError> {
         let taken = state.quotas().take_installer(&installer, now);
         (Presenter::Installer, taken)
     };
-    let exchange = parts.extensions.get::<Exchange>();
     match verdict {
         Verdict::Passed(allowance) => {
             if let Some(exchange) = exchange {
-                exchange.count(allowance, now);
+                exchange.count(allowance);
             }
             Ok(presenter)
         }
         Verdict::Exhausted(allowance) => {
             if let Some(exchange) = exchange {
-                exchange.count(allowance, now);
+                exchange.count(allowance);
             }
             let wait = allowance.seconds_left(now);
             Err(ApiError::quota_exceeded(allowance.limit, wait))

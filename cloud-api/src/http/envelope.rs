@@ -13,6 +13,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
+use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::clock::Clock;
@@ -39,20 +40,27 @@ pub(super) struct Exchange(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     id: RequestId,
-    counted: OnceLock<(Allowance, Timestamp)>,
+    began_at: Timestamp,
+    counted: OnceLock<Allowance>,
 }
 
 impl Exchange {
-    fn new(id: RequestId) -> Self {
+    fn new(id: RequestId, began_at: Timestamp) -> Self {
         Self(Arc::new(Shared {
             id,
+            began_at,
             counted: OnceLock::new(),
         }))
     }
 
     /// Notes what is left of the caller's quota, for the answer's headers. The first count stands.
-    pub(super) fn count(&self, allowance: Allowance, now: Timestamp) {
-        self.0.counted.get_or_init(|| (allowance, now));
+    pub(super) fn count(&self, allowance: Allowance) {
+        self.0.counted.get_or_init(|| allowance);
+    }
+
+    /// When the request arrived: what is decided about it is decided for one moment.
+    pub(super) fn began_at(&self) -> Timestamp {
+        self.0.began_at
     }
 }
 
@@ -76,38 +84,79 @@ impl<S> Envelope<S> {
 
 impl<S> Service<Request> for Envelope<S>
 where
-    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Service<Request, Response = Response, Error = Infallible>,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answering<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let exchange = Exchange::new(self.ids.next(self.clock.now()));
+        let now = self.clock.now();
+        let exchange = Exchange::new(self.ids.next(now), now);
         let asked = Asked::of(&request);
-        let spare = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, spare);
-        Box::pin(async move {
-            let response = if asked.headers_too_large {
-                headers_too_large().into_response()
-            } else {
-                request.extensions_mut().insert(exchange.clone());
-                let answering = async move { inner.call(request).await };
-                caught(answering)
-                    .await
-                    .unwrap_or_else(|| ApiError::internal().into_response())
-            };
-            Ok(finish(response, &exchange.0, &asked))
-        })
+        let inner = if asked.headers_too_large {
+            Err(headers_too_large())
+        } else {
+            request.extensions_mut().insert(exchange.clone());
+            let called = catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
+            called.map_err(|_panic| ApiError::internal())
+        };
+        let (inner, refused) = match inner {
+            Ok(inner) => (Some(inner), None),
+            Err(refused) => (None, Some(refused)),
+        };
+        Answering {
+            inner,
+            refused,
+            exchange,
+            asked,
+        }
+    }
+}
+
+pin_project! {
+    /// The answer on its way out. Not boxed: every request has one.
+    #[derive(Debug)]
+    pub struct Answering<F> {
+        #[pin]
+        inner: Option<F>,
+        refused: Option<ApiError>,
+        exchange: Exchange,
+        asked: Asked,
+    }
+}
+
+impl<F> Future for Answering<F>
+where
+    F: Future<Output = Result<Response, Infallible>>,
+{
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = match this.inner.as_pin_mut() {
+            Some(inner) => match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(response))) => response,
+                Ok(Poll::Ready(Err(never))) => match never {},
+                // The panic hook has told where.
+                Err(_panic) => ApiError::internal().into_response(),
+            },
+            None => {
+                let refused = this.refused.take();
+                refused.unwrap_or_else(ApiError::internal).into_response()
+            }
+        };
+        Poll::Ready(Ok(finish(response, &this.exchange.0, this.asked)))
     }
 }
 
 /// What the answer depends on after the request is gone.
+#[derive(Debug)]
 struct Asked {
     method: Method,
     style: Style,
@@ -139,31 +188,13 @@ fn headers_too_large() -> ApiError {
     ApiError::invalid_request(vec![Detail::new("headers", rule)])
 }
 
-/// The answer of a future, or `None` if it panicked; the panic hook has told where.
-async fn caught<F>(answering: F) -> Option<Response>
-where
-    F: Future<Output = Result<Response, Infallible>>,
-{
-    let mut answering = std::pin::pin!(answering);
-    std::future::poll_fn(|context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context)));
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(response)),
-            Ok(Poll::Ready(Err(never))) => match never {},
-            Err(_panic) => Poll::Ready(None),
-        }
-    })
-    .await
-}
-
 fn finish(mut response: Response, exchange: &Shared, asked: &Asked) -> Response {
-    let id = exchange.id.as_str();
+    let id = &exchange.id;
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let error = response.extensions_mut().remove::<ApiError>();
         let error = error.unwrap_or_else(|| ApiError::of_status(status));
-        response = written_out(response, &error, asked, id);
+        response = written_out(response, &error, asked, id.as_str());
     } else if let Some(conditions) = &asked.if_none_match
         && status == StatusCode::OK
         && etag::is_met(conditions, response.headers())
@@ -175,20 +206,20 @@ fn finish(mut response: Response, exchange: &Shared, asked: &Asked) -> Response 
     }
     let status = response.status();
     if status.is_server_error() {
-        let path = asked.uri.path();
+        let (id, path) = (id.as_str(), asked.uri.path());
         tracing::error!(request.id = id, method = %asked.method, path, status = status.as_u16(), "Request {id} was answered with {status}");
     } else {
         let path = asked.uri.path();
-        tracing::debug!(request.id = id, method = %asked.method, path, status = status.as_u16(), "Request answered");
+        tracing::debug!(request.id = id.as_str(), method = %asked.method, path, status = status.as_u16(), "Request answered");
     }
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, value(id.to_owned()));
+    headers.insert(REQUEST_ID, id.header());
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
-    if let Some((allowance, now)) = exchange.counted.get() {
-        rate_headers(headers, allowance, *now);
+    if let Some(allowance) = exchange.counted.get() {
+        rate_headers(headers, allowance, exchange.began_at);
     }
     response
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::http::HeaderValue;
 use jiff::Timestamp;
 use ulid::{ULID_LEN, Ulid};
 
@@ -19,6 +20,10 @@ pub(crate) struct RequestId([u8; LENGTH]);
 impl RequestId {
     pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("base32 is ASCII")
+    }
+
+    pub(super) fn header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).expect("base32 is ASCII")
     }
 }
 

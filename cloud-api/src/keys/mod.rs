@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::id::{ApiKeyId, OrganisationId};
@@ -107,9 +109,13 @@ impl Keys {
     ///
     /// # Errors
     /// [`DbError`] when a key that is not remembered cannot be looked up.
-    pub async fn authenticate(&self, presented: &str) -> Result<Option<Arc<ApiKey>>, DbError> {
+    pub async fn authenticate(
+        &self,
+        presented: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<ApiKey>>, DbError> {
         let hash = self.hash(presented);
-        let now_ms = self.shared.clock.now().as_millisecond();
+        let now_ms = now.as_millisecond();
         let remembered = self.shared.cache.get(&hash);
         let key = match remembered {
             Some(key) if key.is_fresh(now_ms) => Some(key),

@@ -31,6 +31,10 @@ async fn world() -> World {
 }
 
 impl World {
+    fn now(&self) -> Timestamp {
+        self.keys.shared.clock.now()
+    }
+
     async fn create(&self, name: &str) -> Result<CreatedKey, CreateError> {
         let new = NewKey {
             organisation: self.organisation.clone(),
@@ -102,7 +106,7 @@ async fn a_row_read_before_a_revocation_is_not_remembered_after_it() {
     assert!(
         world
             .keys
-            .authenticate(created.key.expose())
+            .authenticate(created.key.expose(), world.now())
             .await
             .unwrap()
             .is_none()
@@ -114,7 +118,14 @@ async fn a_remembered_key_costs_no_database_and_its_use_is_written_by_a_flush() 
     let world = world().await;
     let created = world.create("used").await.unwrap();
     let key = created.key.expose();
-    assert!(world.keys.authenticate(key).await.unwrap().is_some());
+    assert!(
+        world
+            .keys
+            .authenticate(key, world.now())
+            .await
+            .unwrap()
+            .is_some()
+    );
     let used = async || {
         let rows = world
             .db
@@ -125,7 +136,14 @@ async fn a_remembered_key_costs_no_database_and_its_use_is_written_by_a_flush() 
     world.keys.flush().await.unwrap();
     assert_eq!(used().await, Some(1_777_626_845_000));
     world.db.close().await;
-    assert!(world.keys.authenticate(key).await.unwrap().is_some());
+    assert!(
+        world
+            .keys
+            .authenticate(key, world.now())
+            .await
+            .unwrap()
+            .is_some()
+    );
     let listed = world.keys.list(&world.organisation).await;
     assert_eq!(listed, Err(DbError::Closed));
 }
