@@ -1,5 +1,6 @@
 //! Chores of the repository. `cargo xtask` lists them.
 
+mod ocpp;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,11 @@ enum Chore {
     Tidy,
     /// Writes the generated files that are committed: OpenAPI document, profile schema, sample configurations.
     Generate,
+    /// Writes the messages of `crates/ocpp`; formats them with rustfmt.
+    Ocpp {
+        /// Folder of the Python package `ocpp` 2.1.0, which holds `v16/schemas` and `v201/schemas`.
+        schemas: PathBuf,
+    },
     /// Prints the figures; builds with `--release` and profile `gateway` first, which takes minutes.
     Bench {
         /// Only the figures whose name contains this: rest, line, latency, gateway.
@@ -32,6 +38,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Tidy => tidy::run(root()),
         Chore::Generate => generate(),
+        Chore::Ocpp { schemas } => ocpp::run(root(), &schemas),
         Chore::Bench { only } => bench(only.as_deref()),
     };
     match done {

@@ -8,11 +8,12 @@ use serde_json::Value;
 
 /// Which of our crates a crate may use. Dependencies point down only; `cloud-api` and
 /// `site-controller` share nothing but the pure crates.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("site-model", &[]),
     ("site-core", &["site-model"]),
     ("site-wire", &["site-model"]),
     ("hw-profiles", &["site-model"]),
+    ("ocpp", &[]),
     ("firmware-agent", &["hw-profiles", "site-model"]),
     ("simulator", &["hw-profiles", "site-model"]),
     (
@@ -20,12 +21,13 @@ const MAY_USE: [(&str, &[&str]); 11] = [
         &[
             "firmware-agent",
             "hw-profiles",
+            "ocpp",
             "site-core",
             "site-model",
             "site-wire",
         ],
     ),
-    ("cloud-api", &["site-model", "site-wire"]),
+    ("cloud-api", &["ocpp", "site-model", "site-wire"]),
     ("demo", &["hw-profiles", "simulator", "site-model"]),
     (
         "scenarios",
@@ -33,6 +35,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "demo",
             "firmware-agent",
             "hw-profiles",
+            "ocpp",
             "simulator",
             "site-model",
             "site-wire",
@@ -48,10 +51,11 @@ const TESTS_MAY_USE: [(&str, &[&str]); 2] = [
 ];
 
 /// Crates that decide: which outside crates they may name.
-const PURE: [(&str, &[&str]); 3] = [
+const PURE: [(&str, &[&str]); 4] = [
     ("site-model", &[]),
     ("site-core", &[]),
     ("site-wire", &["serde", "serde_json", "thiserror"]),
+    ("ocpp", &["serde_json", "thiserror"]),
 ];
 
 /// Packages that must not be linked, with the reason.
