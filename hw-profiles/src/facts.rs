@@ -56,7 +56,7 @@ impl Profile {
         }));
         lines.extend(setup.iter().map(|one| format!("set up: {}", fixed(one))));
         lines.extend(limit.iter().flat_map(|one| limit_lines(self, one)));
-        lines.extend(failsafe.iter().flat_map(failsafe_lines));
+        lines.extend(failsafe.iter().flat_map(|one| failsafe_lines(self, one)));
         lines.push(keep_alive_line(keep_alive, *keep_alive_unconfirmed));
         lines.extend(phase_switch.iter().flat_map(|one| phase_lines(self, one)));
         lines.extend(
@@ -134,7 +134,11 @@ fn connector_line(profile: &Profile) -> Option<String> {
 fn register(profile: &Profile, one: &Register) -> String {
     let quantity = one.quantity.map_or("raw".to_owned(), |quantity| {
         let unit = quantity.base_unit();
-        let counts = unit.map(|unit| format!(", {}", per_count(one.scale, unit)));
+        let mask = one
+            .mask
+            .map(|mask| format!(" & {mask:#X}"))
+            .unwrap_or_default();
+        let counts = unit.map(|unit| format!("{mask}, {}", per_count(one.scale, unit)));
         format!("{}{}", quantity.as_str(), counts.unwrap_or_default())
     });
     let power = one
@@ -315,7 +319,7 @@ fn limit_lines(profile: &Profile, one: &LimitControl) -> Vec<String> {
     lines.into_iter().chain(meanings).collect()
 }
 
-fn failsafe_lines(one: &Failsafe) -> Vec<String> {
+fn failsafe_lines(profile: &Profile, one: &Failsafe) -> Vec<String> {
     let value =
         |name: &str, register: &Option<WriteRegister>, scale, unit, back: &Option<String>| {
             let register = register.as_ref()?;
@@ -332,6 +336,7 @@ fn failsafe_lines(one: &Failsafe) -> Vec<String> {
     };
     let factory = one.factory_current.map(|current| format!(", {current}"));
     let back = &one.current_read_back;
+    let pause = one.current_pause;
     let lines = [
         value("current", &one.current, one.current_scale, unit, back),
         value(
@@ -341,6 +346,7 @@ fn failsafe_lines(one: &Failsafe) -> Vec<String> {
             "ms",
             &one.timeout_read_back,
         ),
+        pause.map(|value| format!("failsafe current: {value} is 0 A")),
         one.enable
             .as_ref()
             .map(|write| format!("failsafe on: {}", fixed(write))),
@@ -348,9 +354,10 @@ fn failsafe_lines(one: &Failsafe) -> Vec<String> {
             .as_ref()
             .map(|write| format!("failsafe stored: {}", fixed(write))),
         Some(format!(
-            "failsafe from the factory: {after}{}{}",
+            "failsafe from the factory: {after}{}{}{}",
             factory.unwrap_or_default(),
-            flags(&[(one.unconfirmed, "unconfirmed")])
+            flags(&[(one.unconfirmed, "unconfirmed")]),
+            conditions(profile, ", if", &one.when)
         )),
     ];
     lines.into_iter().flatten().collect()

@@ -9,6 +9,7 @@ mod facts;
 mod fault;
 mod frames;
 mod library;
+mod ocpp_only;
 mod profile;
 mod raw;
 mod read;
@@ -18,6 +19,7 @@ mod unit;
 pub use fault::{Fault, Faults};
 pub use frames::{Frame, FrameFile, Framing};
 pub use library::{builtin, builtin_frames, find, load_dir, load_file};
+pub use ocpp_only::{OcppOnly, ocpp_only};
 pub use profile::{
     Access, Condition, ConnectorAddressing, Connectors, Failsafe, KeepAlive, Kind, LimitControl,
     LimitUnit, Link, Origin, Parity, PauseControl, PhaseReadBack, PhaseSwitch, PollClass, Profile,

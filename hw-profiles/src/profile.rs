@@ -34,7 +34,7 @@ pub struct Profile {
     /// How its connectors are told apart. Absent: it has one.
     pub connectors: Option<Connectors>,
     /// Meters found by walking SunSpec model blocks; addresses of registers with `models` are
-    /// offsets until [`Profile::located`] has put them into a block.
+    /// offsets until [`Profile::located`] has put them into blocks.
     pub sunspec: Option<SunSpec>,
     /// A value that tells the word order.
     pub word_probe: Option<WordProbe>,
@@ -255,6 +255,8 @@ pub struct Register {
     /// Whether the file gives the word order for this value alone, so that another order of the
     /// file does not change it.
     pub words_fixed: bool,
+    /// Applied to the raw number before scale; sentinels are compared with the whole number.
+    pub mask: Option<u64>,
     /// Raw value × scale = value in the base unit of the quantity (mA, mV, W, Wh, …).
     pub scale: Scale,
     /// Name of the register (i16) that tells the power of ten which the value is multiplied with
@@ -298,6 +300,7 @@ impl Register {
 )]
 pub enum Quantity {
     CurrentLimit,
+    PowerLimit,
     CurrentL1,
     CurrentL2,
     CurrentL3,

@@ -6,8 +6,8 @@ use site_model::VehicleState;
 mod control;
 
 pub(crate) use control::{
-    KeepAliveWord, RawFailsafe, RawFailsafeValue, RawKeepAlive, RawLimit, RawPhaseSwitch, RawSetup,
-    RawWrite,
+    KeepAliveWord, RawFailsafe, RawFailsafeValue, RawKeepAlive, RawLimit, RawPhaseReadBack,
+    RawPhaseSwitch, RawSetup, RawWrite,
 };
 
 use crate::profile::{Kind, Parity, PollClass, Quantity, Table, WordOrder};
@@ -202,6 +202,7 @@ words! {
     PollClass { "fast" = PollClass::Fast, "slow" = PollClass::Slow, "once" = PollClass::Once }
     Quantity {
         "current_limit" = Quantity::CurrentLimit,
+        "power_limit" = Quantity::PowerLimit,
         "current_l1" = Quantity::CurrentL1,
         "current_l2" = Quantity::CurrentL2,
         "current_l3" = Quantity::CurrentL3,
@@ -252,6 +253,8 @@ record! {
         words: Option<At<WordOrder>>,
         /// Unit of a measured value.
         unit: Option<At<Unit>>,
+        /// Applied to the raw number before scale.
+        mask: Option<At<u64>>,
         /// What one count means in that unit: `"0.1"`. Default: 1.
         scale: Option<At<Decimal>>,
         /// Name of the register (i16) that tells the power of ten besides.

@@ -142,9 +142,11 @@ pub(crate) const fn dimension_of(quantity: Quantity) -> Option<Dimension> {
         | Quantity::CurrentL2
         | Quantity::CurrentL3 => Some(Dimension::Current),
         Quantity::VoltageL1 | Quantity::VoltageL2 | Quantity::VoltageL3 => Some(Dimension::Voltage),
-        Quantity::PowerL1 | Quantity::PowerL2 | Quantity::PowerL3 | Quantity::Power => {
-            Some(Dimension::Power)
-        }
+        Quantity::PowerLimit
+        | Quantity::PowerL1
+        | Quantity::PowerL2
+        | Quantity::PowerL3
+        | Quantity::Power => Some(Dimension::Power),
         Quantity::ApparentPower => Some(Dimension::ApparentPower),
         Quantity::EnergyImport | Quantity::EnergyExport | Quantity::EnergySession => {
             Some(Dimension::Energy)

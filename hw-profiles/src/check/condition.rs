@@ -244,39 +244,26 @@ fn exclusive(left: &Condition, right: &Condition) -> bool {
     if left.mask == right.mask {
         return excludes(&left.test, &right.test);
     }
-    match (left, right) {
-        (
-            Condition {
-                mask: None,
-                test: RawMatch::OneOf(values),
-                ..
-            },
-            other,
-        )
-        | (
-            other,
-            Condition {
-                mask: None,
-                test: RawMatch::OneOf(values),
-                ..
-            },
-        ) => {
-            !comparable_only_as_raw(&other.test) && values.iter().all(|raw| !other.holds_for(*raw))
+    let lists = |list: &Condition, other: &Condition| match (&list.test, list.mask) {
+        (RawMatch::OneOf(values), None) if is_numeric(&other.test) => {
+            values.iter().all(|raw| !other.holds_for(*raw))
         }
         _ => false,
-    }
+    };
+    lists(left, right) || lists(right, left)
 }
 
-/// Whether a test says nothing about raw numbers.
-const fn comparable_only_as_raw(test: &RawMatch) -> bool {
-    matches!(test, RawMatch::Text(_) | RawMatch::ValueBetween(..))
+/// Whether a test looks at raw numbers.
+const fn is_numeric(test: &RawMatch) -> bool {
+    !matches!(test, RawMatch::Text(_) | RawMatch::ValueBetween(..))
 }
 
 fn excludes(left: &RawMatch, right: &RawMatch) -> bool {
     match (left, right) {
         (RawMatch::ValueBetween(a, b), RawMatch::ValueBetween(c, d)) => b < c || d < a,
-        (RawMatch::ValueBetween(..), _) | (_, RawMatch::ValueBetween(..)) => false,
-        (RawMatch::OneOf(values), other) | (other, RawMatch::OneOf(values)) => {
+        (RawMatch::OneOf(values), other) | (other, RawMatch::OneOf(values))
+            if is_numeric(other) =>
+        {
             values.iter().all(|value| !other.holds_for(*value))
         }
         (RawMatch::Between(a, b), RawMatch::Between(c, d)) => b < c || d < a,
@@ -293,7 +280,7 @@ mod tests {
 
     #[test]
     fn tests_exclude_each_other_only_when_no_value_passes_both() {
-        use RawMatch::{Between, BitsClear, BitsSet, OneOf, Text};
+        use RawMatch::{Between, BitsClear, BitsSet, OneOf, Text, ValueBetween};
         let texts = |list: &[&str]| Text(list.iter().map(|t| (*t).to_owned()).collect());
         let cases = [
             (Between(0, 4), Between(5, 9), true),
@@ -309,10 +296,36 @@ mod tests {
             (Between(0, 3), BitsSet(4), false),
             (texts(&["A"]), texts(&["B"]), true),
             (texts(&["A", "B"]), texts(&["B"]), false),
+            (texts(&["12"]), OneOf(vec![12]), false),
+            (ValueBetween(0, 4), ValueBetween(5, 9), true),
+            (ValueBetween(0, 5), ValueBetween(5, 9), false),
+            (ValueBetween(0, 4), OneOf(vec![5]), false),
         ];
         for (left, right, expected) in cases {
             assert_eq!(excludes(&left, &right), expected, "{left:?} {right:?}");
             assert_eq!(excludes(&right, &left), expected, "{right:?} {left:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_hides_what_would_exclude() {
+        let masked = |mask, test| Condition {
+            register: "x".to_owned(),
+            mask,
+            test,
+        };
+        let one_of = |mask, value| masked(mask, RawMatch::OneOf(vec![value]));
+        let low = one_of(Some(0x00FF), 1);
+        let cases = [
+            (one_of(Some(0x00FF), 2), true, "same mask, other value"),
+            (one_of(Some(0xFF00), 0x0200), false, "other bits"),
+            (one_of(None, 0x0201), false, "a number that passes both"),
+            (one_of(None, 0x0202), true, "a number that passes one"),
+            (masked(None, RawMatch::ValueBetween(5, 6)), false, "a value"),
+        ];
+        for (other, expected, what) in cases {
+            assert_eq!(exclusive(&low, &other), expected, "{what}");
+            assert_eq!(exclusive(&other, &low), expected, "{what}");
         }
     }
 }

@@ -2,12 +2,15 @@
 
 use site_model::Milliamps;
 
+use super::limit::IEC_61851_MAXIMUM_MA;
 use super::write::{self, limit_unit, raw_value, scale_of};
-use super::{Context, flag};
+use super::{Context, condition, flag, largest_raw};
 use crate::fault::Report;
-use crate::profile::{Failsafe, KeepAlive, LimitUnit, Scale, WriteRegister};
-use crate::raw::{KeepAliveWord, RawFailsafe, RawFailsafeValue, RawKeepAlive, RawProfile};
-use crate::read::Record;
+use crate::profile::{Failsafe, KeepAlive, LimitUnit, PollClass, Scale, WriteRegister};
+use crate::raw::{
+    KeepAliveWord, RawFailsafe, RawFailsafeValue, RawKeepAlive, RawProfile, RawRegister,
+};
+use crate::read::{At, Record};
 use crate::unit::Dimension;
 
 /// Base units per count of a value that is not there.
@@ -20,11 +23,12 @@ pub(super) fn failsafe(
     raw: &RawFailsafe,
     context: &Context<'_>,
     report: &mut Report<'_>,
-) -> Failsafe {
+) -> Option<Failsafe> {
     if raw.current.is_none() && raw.timeout.is_none() && raw.timeout_default_ms.is_none() {
         let remedy = "Add `current`, `timeout` or `timeout_default_ms`, or remove the table";
         report.fault(raw.at(), "`failsafe` says nothing", remedy);
     }
+    check_factory(raw, report);
     let current = raw.current.as_ref().map(|value| {
         let allowed = [Dimension::Current, Dimension::Power];
         failsafe_value(value, &allowed, "the failsafe current", context, report)
@@ -46,12 +50,18 @@ pub(super) fn failsafe(
         .current
         .as_ref()
         .map_or(LimitUnit::Milliamps, |value| limit_unit(value.unit.value));
-    let mut fixed = |raw: &Option<_>, what| {
-        let raw = raw.as_ref()?;
-        Some(write::setup(raw, what, context, report))
-    };
-    Failsafe {
+    let enable = raw.enable.as_ref();
+    let enable = enable.map(|raw| write::setup(raw, "`failsafe.enable`", context, report));
+    let persist = raw.persist.as_ref();
+    let persist = persist.map(|raw| write::setup(raw, "`failsafe.persist`", context, report));
+    let current_pause = raw.current.as_ref().and_then(|value| {
+        let what = "`failsafe.current.pause_value`";
+        Some(raw_value(value.pause_value?, &value.write, what, report))
+    });
+    let when = condition::check_all(raw.when.as_deref().unwrap_or_default(), context, report);
+    Some(Failsafe {
         current_unit,
+        current_pause,
         current_scale: current.as_ref().map_or(ONE, |(_, scale)| *scale),
         current: current.map(|(write, _)| write),
         current_read_back: read_back(&raw.current),
@@ -64,9 +74,38 @@ pub(super) fn failsafe(
         factory_current: raw
             .factory_current_ma
             .map(|current| Milliamps(current.value)),
-        enable: fixed(&raw.enable, "`failsafe.enable`"),
-        persist: fixed(&raw.persist, "`failsafe.persist`"),
+        enable,
+        persist,
+        when: when?,
         unconfirmed: flag(raw.unconfirmed),
+    })
+}
+
+/// What cannot be, or does nothing.
+fn check_factory(raw: &RawFailsafe, report: &mut Report<'_>) {
+    if let Some(At { value, at }) = raw.factory_current_ma
+        && value > IEC_61851_MAXIMUM_MA
+    {
+        let problem = format!("`failsafe.factory_current_ma` is {value}");
+        let remedy = "Write at most 80000, the most that IEC 61851-1 can signal";
+        report.fault(at, problem, remedy);
+    }
+    if let Some(persist) = &raw.persist
+        && raw.current.is_none()
+        && raw.timeout.is_none()
+        && raw.enable.is_none()
+    {
+        let remedy = "Add `current`, `timeout` or `enable`, or remove `persist`";
+        report.fault(
+            persist.at(),
+            "`failsafe.persist` has nothing to store",
+            remedy,
+        );
+    }
+    let pause = raw.timeout.as_ref().and_then(|timeout| timeout.pause_value);
+    if let Some(pause) = pause {
+        let remedy = "Remove it: only a current has one";
+        report.fault(pause.at, "`failsafe.timeout` has a `pause_value`", remedy);
     }
 }
 
@@ -92,6 +131,7 @@ pub(super) fn keep_alive(
     report: &mut Report<'_>,
 ) -> Option<KeepAlive> {
     check_keep_alive_keys(raw, report);
+    check_rewritten(raw, profile, report);
     if raw.kind.value == KeepAliveWord::None {
         return Some(KeepAlive::None);
     }
@@ -145,15 +185,60 @@ fn life_bit(
         report.fault(raw.kind.at, "a life bit that cannot be read", remedy);
         return None;
     };
-    context.register(name, report);
+    let register = context.register(name, report);
     let (write, value) = written?;
+    let cleared = raw.cleared.map_or(0, |cleared| cleared.value);
+    let at = raw.cleared.map_or(raw.kind.at, |cleared| cleared.at);
+    if cleared == value {
+        let problem = format!("a life bit that is {value} when set and when cleared");
+        report.fault(at, problem, "Correct `value` or `cleared`");
+    }
+    if let Some(register) = register {
+        check_life_bit_register(name, register, value.max(cleared), report);
+    }
     Some(KeepAlive::LifeBit {
         write,
         value,
         read_back: name.value.clone(),
-        cleared: raw.cleared.map_or(0, |cleared| cleared.value),
+        cleared,
         interval_ms,
     })
+}
+
+/// The register must show the values, and be read often.
+fn check_life_bit_register(
+    name: &At<String>,
+    register: &RawRegister,
+    largest: u64,
+    report: &mut Report<'_>,
+) {
+    if largest > largest_raw(register.r#type.value) {
+        let problem = format!("`{}` cannot show {largest}", name.value);
+        report.fault(name.at, problem, "Correct its type, `value` or `cleared`");
+    }
+    if let Some(poll) = register.poll
+        && poll.value == PollClass::Once
+    {
+        let problem = format!("the life bit needs `{}`, which is read once", name.value);
+        report.fault(poll.at, problem, "Write `poll = \"fast\"` or `\"slow\"`");
+    }
+}
+
+/// What is written again and again must be there, and must not wear out.
+fn check_rewritten(raw: &RawKeepAlive, profile: &RawProfile, report: &mut Report<'_>) {
+    let failsafe = profile.failsafe.as_ref();
+    let has_timeout = failsafe.is_some_and(|failsafe| failsafe.timeout.is_some());
+    if raw.kind.value == KeepAliveWord::RewriteTimeout && !has_timeout {
+        let remedy = "Add `[failsafe.timeout]`, or correct the kind";
+        report.fault(raw.kind.at, "no failsafe timeout to write again", remedy);
+    }
+    let volatile = profile.limit.as_ref().map(|limit| limit.volatile);
+    if raw.kind.value == KeepAliveWord::RewriteLimit
+        && let Some(At { value: false, at }) = volatile
+    {
+        let remedy = "Write `volatile = true` if it is, or another kind of keep-alive";
+        report.fault(at, "a limit in flash is kept alive by writing it", remedy);
+    }
 }
 
 /// `write` and `value` belong to write_register and life_bit, an interval to every kind but none.

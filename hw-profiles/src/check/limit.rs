@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use site_model::Milliamps;
 
 use super::write::{self, limit_unit, raw_value, scale_of};
-use super::{Context, condition, flag, largest_count};
+use super::{Context, condition, flag, is_float, largest_count};
 use crate::fault::Report;
 use crate::profile::{LimitControl, LimitUnit, PauseControl, Quantity, Scale, SetpointMeaning};
 use crate::raw::RawLimit;
+use crate::read::At;
 use crate::unit::Dimension;
 
 /// Highest current that a control pilot can signal (IEC 61851-1, table A.8: duty cycle 96 %).
-const IEC_61851_MAXIMUM_MA: u32 = 80_000;
-/// What a limit in watts is converted with: three phases of 230 V, the most it can become.
-const WATTS_PER_AMP: u64 = 3 * 230;
+pub(super) const IEC_61851_MAXIMUM_MA: u32 = 80_000;
+/// What a limit in watts is converted with: 230 V, on one phase to three.
+const NOMINAL_V: u64 = 230;
 
 pub(super) fn check(
     raw: &RawLimit,
@@ -27,7 +28,7 @@ pub(super) fn check(
     let unit = limit_unit(raw.unit.value);
     check_range(raw, unit, scale, report);
     let pause = pause(raw, unit, scale, context, report);
-    let meanings = meanings(raw, report);
+    let meanings = meanings(raw, unit, scale, report);
     check_read_back(raw, context, report);
     let paused_when = raw.paused_when.as_deref().unwrap_or_default();
     Some(LimitControl {
@@ -46,10 +47,10 @@ pub(super) fn check(
 }
 
 /// Counts of the set-point for a current, rounded down as the driver does.
-fn counts(current_ma: u32, unit: LimitUnit, scale: Scale) -> u64 {
+fn counts(current_ma: u32, phases: u64, unit: LimitUnit, scale: Scale) -> u64 {
     let base = match unit {
         LimitUnit::Milliamps => u64::from(current_ma),
-        LimitUnit::Watts => u64::from(current_ma) * WATTS_PER_AMP / 1_000,
+        LimitUnit::Watts => u64::from(current_ma) * NOMINAL_V * phases / 1_000,
     };
     base.saturating_mul(scale.denominator) / scale.numerator
 }
@@ -75,7 +76,7 @@ fn check_range(raw: &RawLimit, unit: LimitUnit, scale: Scale, report: &mut Repor
         report.fault(maximum.at, problem, remedy);
     }
     let largest = largest_count(raw.write.r#type.value);
-    let highest = counts(maximum.value, unit, scale);
+    let highest = counts(maximum.value, 3, unit, scale);
     if highest > largest {
         let problem =
             format!("`limit.maximum_ma` is {highest} counts, its register holds {largest}");
@@ -84,6 +85,26 @@ fn check_range(raw: &RawLimit, unit: LimitUnit, scale: Scale, report: &mut Repor
             problem,
             "Correct the type, the unit or the scale",
         );
+    }
+    check_minimum(raw, unit, scale, report);
+}
+
+/// A minimum between two counts would be rounded down, below what the device accepts.
+fn check_minimum(raw: &RawLimit, unit: LimitUnit, scale: Scale, report: &mut Report<'_>) {
+    let is_whole = match unit {
+        LimitUnit::Milliamps => !is_float(raw.write.r#type.value),
+        LimitUnit::Watts => false,
+    };
+    let minimum = u64::from(raw.minimum_ma.value);
+    let counts = minimum * scale.denominator;
+    if is_whole && !counts.is_multiple_of(scale.numerator) {
+        let next = (counts / scale.numerator + 1) * scale.numerator;
+        let problem = format!("`limit.minimum_ma` {minimum} is no whole number of counts");
+        let remedy = format!(
+            "Correct the scale, or write {}, the next that can be set",
+            next.div_ceil(scale.denominator)
+        );
+        report.fault(raw.minimum_ma.at, problem, remedy);
     }
 }
 
@@ -107,26 +128,40 @@ fn pause(
         });
     }
     let value = raw.pause_value?;
-    let limits =
-        counts(raw.minimum_ma.value, unit, scale)..=counts(raw.maximum_ma.value, unit, scale);
-    if limits.contains(&value.value) {
-        let problem = format!("`limit.pause_value` {} is also a limit", value.value);
-        let remedy = format!(
-            "Write a value outside {} to {}",
-            limits.start(),
-            limits.end()
-        );
-        report.fault(value.at, problem, remedy);
-    }
+    check_no_limit(value, "`limit.pause_value`", raw, unit, scale, report);
     let value = raw_value(value, &raw.write, "`limit.pause_value`", report);
     Some(PauseControl::Value(value))
 }
 
+/// A raw value with a meaning of its own must not be what a current is written as.
+fn check_no_limit(
+    value: At<u64>,
+    what: &str,
+    raw: &RawLimit,
+    unit: LimitUnit,
+    scale: Scale,
+    report: &mut Report<'_>,
+) {
+    let lowest = counts(raw.minimum_ma.value, 1, unit, scale);
+    let highest = counts(raw.maximum_ma.value, 3, unit, scale);
+    if (lowest..=highest).contains(&value.value) && !is_float(raw.write.r#type.value) {
+        let problem = format!("{what} {} is also a limit", value.value);
+        let remedy = format!("Write a value outside {lowest} to {highest}");
+        report.fault(value.at, problem, remedy);
+    }
+}
+
 /// A raw value has one meaning, and pausing is told by `pause_value` alone.
-fn meanings(raw: &RawLimit, report: &mut Report<'_>) -> Vec<(u64, SetpointMeaning)> {
+fn meanings(
+    raw: &RawLimit,
+    unit: LimitUnit,
+    scale: Scale,
+    report: &mut Report<'_>,
+) -> Vec<(u64, SetpointMeaning)> {
     let mut known: BTreeMap<u64, SetpointMeaning> = BTreeMap::new();
     for meaning in raw.meanings.iter().flatten() {
         let what = "`limit.meanings` with";
+        check_no_limit(meaning.value, what, raw, unit, scale, report);
         let value = raw_value(meaning.value, &raw.write, what, report);
         if raw.pause_value.is_some_and(|pause| pause.value == value) {
             let problem = format!("`limit.pause_value` {value} has another meaning besides");
@@ -156,12 +191,22 @@ fn check_read_back(raw: &RawLimit, context: &Context<'_>, report: &mut Report<'_
         return;
     };
     let quantity = register.quantity.map(|quantity| quantity.value);
-    if quantity != Some(Quantity::CurrentLimit) {
+    let in_watts = limit_unit(raw.unit.value) == LimitUnit::Watts;
+    let fits = match quantity {
+        Some(Quantity::CurrentLimit) => true,
+        Some(Quantity::PowerLimit) => in_watts,
+        Some(_) | None => false,
+    };
+    if !fits {
         let problem = format!(
-            "`limit.read_back` names `{}`, which is no current limit",
+            "`limit.read_back` names `{}`, which is no limit",
             name.value
         );
-        let remedy = "Give that register `quantity = \"current_limit\"`";
+        let remedy = if in_watts {
+            "Give that register `quantity = \"current_limit\"` or `\"power_limit\"`"
+        } else {
+            "Give that register `quantity = \"current_limit\"`"
+        };
         report.fault(name.at, problem, remedy);
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn check(raw: &RawLink, report: &mut Report<'_>) -> Link {
             "Write 1 to 247; 0 is broadcast, the rest is reserved",
         );
     }
+    check_station_unit(raw, serial, report);
     let max_registers_per_read = max_read(raw, report);
     let block_reads = raw.block_reads.is_none_or(|allowed| allowed.value);
     Link {
@@ -55,6 +56,29 @@ pub(super) fn check(raw: &RawLink, report: &mut Report<'_>) -> Link {
         max_hole_registers: max_hole(raw, max_registers_per_read, block_reads, report),
         block_reads,
     }
+}
+
+fn check_station_unit(raw: &RawLink, serial: bool, report: &mut Report<'_>) {
+    let Some(At { value, at }) = raw.station_unit else {
+        return;
+    };
+    if value == raw.unit.value {
+        let problem = format!("`link.station_unit` is {value}, as `link.unit`");
+        report.fault(at, problem, "Remove it: it is for another unit identifier");
+    } else if serial && !(1..=247).contains(&value) {
+        let problem = format!("`link.station_unit` is {value} on a serial line");
+        report.fault(
+            at,
+            problem,
+            "Write 1 to 247; 0 is broadcast, the rest is reserved",
+        );
+    }
+}
+
+/// TCP port of the device; that of Modbus where it is not on TCP.
+pub(super) fn tcp_port(raw: &RawLink) -> u16 {
+    let port = raw.tcp.as_ref().and_then(|tcp| tcp.port);
+    port.map_or(MODBUS_PORT, |port| port.value)
 }
 
 fn millis(value: Option<At<u32>>, default: u64) -> u64 {

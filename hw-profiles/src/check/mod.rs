@@ -27,6 +27,10 @@ pub(crate) struct Context<'a> {
     names: Vec<&'a str>,
     /// Word order where a value does not say otherwise.
     words: WordOrder,
+    /// Whether something can be station-wide.
+    has_station: bool,
+    /// Whether registers can be in SunSpec models.
+    has_sunspec: bool,
 }
 
 impl<'a> Context<'a> {
@@ -39,6 +43,8 @@ impl<'a> Context<'a> {
                 .collect(),
             names: raw.read.names().collect(),
             words: raw.words.map_or(WordOrder::HighFirst, |words| words.value),
+            has_station: raw.connectors.is_some() || raw.link.station_unit.is_some(),
+            has_sunspec: raw.sunspec.is_some(),
         }
     }
 
@@ -137,15 +143,16 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
         Some(keep_alive) => failsafe::keep_alive(keep_alive, raw, &context, report),
     };
     let phase_switch = raw.phase_switch.as_ref();
-    let phase_switch = phase_switch.map(|phases| phases::check(phases, &context, report));
+    let phase_switch = phase_switch.map(|phases| phases::check(phases, raw, &context, report));
     let connectors = raw.connectors.as_ref();
     let connectors = connectors.map(|connectors| connectors::check(connectors, raw, report));
+    connectors::check_sunspec(raw, report);
     let word_probe = raw.word_probe.as_ref();
     let word_probe = word_probe.map(|probe| state::word_probe(probe, &context, report));
     let setup = write::setups(raw.setup.as_deref(), "`setup`", &context, report);
     let probes = raw.probe.as_deref().unwrap_or_default();
     let probes = condition::check_all(probes, &context, report);
-    Some(Profile {
+    let profile = Profile {
         id: id.to_owned(),
         vendor: raw.vendor.value.clone(),
         model: raw.model.value.clone(),
@@ -163,7 +170,7 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
         registers,
         state_rules: state_rules?,
         limit: present(limit)?,
-        failsafe,
+        failsafe: present(failsafe)?,
         keep_alive: keep_alive?,
         keep_alive_unconfirmed: raw
             .keep_alive
@@ -171,7 +178,9 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
             .is_some_and(|keep_alive| flag(keep_alive.unconfirmed)),
         phase_switch: present(phase_switch)?,
         probes: probes?,
-    })
+    };
+    connectors::check_places(&profile, raw, report);
+    Some(profile)
 }
 
 /// A part that is left out is fine; one with a fault is none.
@@ -227,7 +236,14 @@ fn parts_of_kind(raw: &RawProfile, report: &mut Report<'_>) {
                 .map(|rule| rule.at()),
         ),
     ];
-    let failsafe = ("failsafe", raw.failsafe.as_ref().map(|part| part.at()));
+    let besides = [
+        ("failsafe", raw.failsafe.as_ref().map(|part| part.at())),
+        ("connectors", raw.connectors.as_ref().map(|part| part.at())),
+        (
+            "phase_switch",
+            raw.phase_switch.as_ref().map(|part| part.at()),
+        ),
+    ];
     match raw.kind.value {
         Kind::Charger => {
             for (name, at) in parts {
@@ -236,9 +252,13 @@ fn parts_of_kind(raw: &RawProfile, report: &mut Report<'_>) {
                     report.fault(raw.kind.at, problem, missing_part(name));
                 }
             }
+            if let Some(sunspec) = &raw.sunspec {
+                let remedy = "Remove it: only meters are found by their models";
+                report.fault(sunspec.at(), "a charger with `sunspec`", remedy);
+            }
         }
         Kind::Meter => {
-            for (name, at) in parts.into_iter().chain([failsafe]) {
+            for (name, at) in parts.into_iter().chain(besides) {
                 if let Some(at) = at {
                     let remedy = "Remove it, or write `kind = \"charger\"`";
                     report.fault(at, format!("a meter with `{name}`"), remedy);

@@ -43,6 +43,10 @@ fn check_one(
     check_extent(name, raw, ty, link, report);
     check_sentinels(name, raw, report);
     check_encoding(name, raw, report);
+    check_bits(name, raw, report);
+    check_number_keys(name, raw, report);
+    check_scale_register(name, raw, context, report);
+    check_reading(name, raw, link, context, report);
     let scale = scale(name, raw, report);
     let when = when(name, raw, context, report)?;
     Some(Register {
@@ -54,6 +58,7 @@ fn check_one(
         words: raw.words.map_or(context.words, |words| words.value),
         words_fixed: raw.words.is_some(),
         scale,
+        mask: raw.mask.map(|mask| mask.value),
         scale_register: raw.scale_register.as_ref().map(|name| name.value.clone()),
         negate: flag(raw.negate),
         sentinels: raw
@@ -167,6 +172,7 @@ fn check_encoding(name: &At<String>, raw: &RawRegister, report: &mut Report<'_>)
         Quantity::Firmware | Quantity::Serial | Quantity::Model => !is_float(word),
         Quantity::ErrorCode => matches!(word, TypeWord::U16 | TypeWord::U32),
         Quantity::CurrentLimit
+        | Quantity::PowerLimit
         | Quantity::CurrentL1
         | Quantity::CurrentL2
         | Quantity::CurrentL3
@@ -183,7 +189,7 @@ fn check_encoding(name: &At<String>, raw: &RawRegister, report: &mut Report<'_>)
         | Quantity::EnergySession
         | Quantity::ApparentEnergy
         | Quantity::Frequency => !is_text(word),
-    };
+    } && word != TypeWord::Bit;
     if !fits {
         let problem = format!(
             "`{}` cannot be read as {}",
@@ -193,6 +199,130 @@ fn check_encoding(name: &At<String>, raw: &RawRegister, report: &mut Report<'_>)
         let remedy = "Use a text or integer for firmware, serial and model, u16 or u32 for \
              error_code, and a number for what is measured";
         report.fault(raw.r#type.at, problem, remedy);
+    }
+}
+
+/// Tables of bits hold bits, and nothing else does.
+fn check_bits(name: &At<String>, raw: &RawRegister, report: &mut Report<'_>) {
+    let is_bit = raw.r#type.value == TypeWord::Bit;
+    if is_bit != raw.table.value.is_bits() {
+        let (problem, remedy) = if is_bit {
+            let problem = format!("`{}` is a bit in a table of registers", name.value);
+            (
+                problem,
+                "Write `table = \"coil\"` or `\"discrete\"`, or another type",
+            )
+        } else {
+            let problem = format!("`{}` is no bit, but its table holds bits", name.value);
+            (
+                problem,
+                "Write `type = \"bit\"`, or `table = \"holding\"` or `\"input\"`",
+            )
+        };
+        report.fault(raw.r#type.at, problem, remedy);
+    }
+}
+
+/// Mask, sign and word order belong to numbers that have them.
+fn check_number_keys(name: &At<String>, raw: &RawRegister, report: &mut Report<'_>) {
+    let word = raw.r#type.value;
+    let measures = raw.quantity.and_then(|q| dimension_of(q.value)).is_some();
+    if let Some(mask) = raw.mask {
+        if !measures || is_float(word) {
+            let problem = format!("`mask` for `{}`, which is no counted value", name.value);
+            let remedy = "Remove it; conditions have a `mask` of their own";
+            report.fault(mask.at, problem, remedy);
+        } else if mask.value == 0 || mask.value > largest_raw(word) {
+            let problem = format!("`mask` of `{}` is {:#X}", name.value, mask.value);
+            let remedy = format!("Write 0x1 to {:#X}", largest_raw(word));
+            report.fault(mask.at, problem, remedy);
+        }
+    }
+    if let Some(negate) = raw.negate
+        && !measures
+    {
+        let problem = format!("`negate` for `{}`, which measures nothing", name.value);
+        report.fault(negate.at, problem, "Remove `negate`, or add a `quantity`");
+    }
+    if let Some(words) = raw.words
+        && (is_text(word) || type_of(word, 1).count() == 1)
+    {
+        let problem = format!("`words` for `{}`, which has one word", name.value);
+        report.fault(words.at, problem, "Remove `words`, or correct the type");
+    }
+}
+
+/// A power of ten in another register.
+fn check_scale_register(
+    name: &At<String>,
+    raw: &RawRegister,
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+) {
+    let Some(scale) = &raw.scale_register else {
+        return;
+    };
+    let Some(register) = context.register(scale, report) else {
+        return;
+    };
+    let is_plain = register.r#type.value == TypeWord::I16 && register.quantity.is_none();
+    let missing = |model: &&At<u16>| {
+        let known = register.models.as_ref();
+        !known.is_some_and(|known| known.iter().any(|k| k.value == model.value))
+    };
+    if raw.quantity.and_then(|q| dimension_of(q.value)).is_none() {
+        let problem = format!(
+            "`scale_register` for `{}`, which measures nothing",
+            name.value
+        );
+        report.fault(scale.at, problem, "Remove it, or add a `quantity`");
+    } else if !is_plain {
+        let problem = format!("`{}` is no power of ten", scale.value);
+        let remedy = "Name a register with `type = \"i16\"` and without a quantity";
+        report.fault(scale.at, problem, remedy);
+    } else if let Some(model) = raw.models.iter().flatten().find(missing) {
+        let problem = format!("`{}` is not there in model {}", scale.value, model.value);
+        report.fault(scale.at, problem, "Give both the same `models`");
+    }
+}
+
+/// How it is read: alone, station-wide, in which SunSpec models.
+fn check_reading(
+    name: &At<String>,
+    raw: &RawRegister,
+    link: &Link,
+    context: &Context<'_>,
+    report: &mut Report<'_>,
+) {
+    if let Some(alone) = raw.alone
+        && !link.block_reads
+    {
+        let problem = format!(
+            "`alone` for `{}` of a device without block reads",
+            name.value
+        );
+        report.fault(alone.at, problem, "Remove it: every value is read alone");
+    }
+    if let Some(station) = raw.station
+        && station.value
+        && !context.has_station
+    {
+        let problem = format!(
+            "`{}` is station-wide in a device with one connector",
+            name.value
+        );
+        let remedy = "Remove `station`, or add `[connectors]` or `link.station_unit`";
+        report.fault(station.at, problem, remedy);
+    }
+    if let Some(models) = &raw.models {
+        if !context.has_sunspec {
+            let problem = format!("`models` for `{}` without `[sunspec]`", name.value);
+            let remedy = "Add `[sunspec]`, or write the address and remove `models`";
+            report.fault(raw.at(), problem, remedy);
+        } else if models.is_empty() {
+            let problem = format!("`{}` is in no SunSpec model", name.value);
+            report.fault(raw.at(), problem, "Name the models, or remove `models`");
+        }
     }
 }
 
@@ -255,7 +385,10 @@ fn when(
 
 /// Two registers must not share an address, nor tell the same quantity, at the same time.
 fn check_pair(left: &Register, right: &Register, at: usize, report: &mut Report<'_>) {
-    if condition::disjoint(&left.when, &right.when) {
+    let models = (&left.models, &right.models);
+    let elsewhere = !models.0.iter().any(|model| models.1.contains(model));
+    let in_blocks = !models.0.is_empty() || !models.1.is_empty();
+    if condition::disjoint(&left.when, &right.when) || (in_blocks && elsewhere) {
         return;
     }
     let first = |register: &Register| u32::from(register.address);

@@ -4,11 +4,14 @@ use super::{Context, flag, is_text, largest_raw, type_of};
 use crate::fault::Report;
 use crate::profile::{Access, LimitUnit, RegisterType, Scale, SetupWrite, WriteRegister};
 use crate::raw::{RawSetup, RawWrite, TypeWord};
-use crate::read::At;
+use crate::read::{At, Record};
 use crate::unit::{Decimal, Dimension, Unit};
 
 /// Most registers that function 16 writes (Modbus Application Protocol V1.1b3, 6.12).
 const MODBUS_MAX_WRITE: u32 = 123;
+
+/// Most fixed values that are written in a row.
+const SETUP_MAX: usize = 16;
 
 /// Checks where something is written; `what` is its name in messages.
 pub(super) fn register(
@@ -32,8 +35,19 @@ pub(super) fn register(
         words_fixed: raw.words.is_some(),
         access: raw.function.value,
         repeat,
-        station: flag(raw.station),
+        station: station(raw, what, context, report),
     }
+}
+
+fn station(raw: &RawWrite, what: &str, context: &Context<'_>, report: &mut Report<'_>) -> bool {
+    if let Some(At { value: true, at }) = raw.station
+        && !context.has_station
+    {
+        let problem = format!("{what} is station-wide in a device with one connector");
+        let remedy = "Remove `station`, or add `[connectors]` or `link.station_unit`";
+        report.fault(at, problem, remedy);
+    }
+    flag(raw.station)
 }
 
 /// The function must be one that writes this type.
@@ -136,8 +150,19 @@ pub(super) fn setup(
 ) -> SetupWrite {
     let write = register(&raw.write, what, context, report);
     let value = raw_value(raw.value, &raw.write, what, report);
-    if let Some(name) = &raw.read_back {
-        context.register(name, report);
+    if let Some(name) = &raw.read_back
+        && let Some(register) = context.register(name, report)
+        && value > largest_raw(register.r#type.value)
+    {
+        let problem = format!(
+            "{what} is read back by `{}`, which is never {value}",
+            name.value
+        );
+        report.fault(
+            name.at,
+            problem,
+            "Name another register, or correct its type",
+        );
     }
     SetupWrite {
         write,
@@ -155,6 +180,10 @@ pub(super) fn setups(
     report: &mut Report<'_>,
 ) -> Vec<SetupWrite> {
     let raw = raw.unwrap_or_default();
+    if let Some(beyond) = raw.get(SETUP_MAX) {
+        let problem = format!("{what} has {} entries", raw.len());
+        report.fault(beyond.at(), problem, "Write at most 16");
+    }
     raw.iter()
         .map(|raw| setup(raw, what, context, report))
         .collect()

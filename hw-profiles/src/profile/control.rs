@@ -130,6 +130,8 @@ pub struct Failsafe {
     pub current_unit: LimitUnit,
     /// Base unit (mA or W) per count of it.
     pub current_scale: Scale,
+    /// Raw value that means a fallback current of 0; absent: 0 counts do.
+    pub current_pause: Option<u64>,
     /// Name of the register that reads the fallback current back, if there is one.
     pub current_read_back: Option<String>,
     /// Register of the timeout; absent: it cannot be set.
@@ -147,6 +149,8 @@ pub struct Failsafe {
     pub enable: Option<SetupWrite>,
     /// Written last, and only after something changed: stores the failsafe in the device's flash.
     pub persist: Option<SetupWrite>,
+    /// Its registers exist only where all of these hold.
+    pub when: Vec<Condition>,
     /// Not confirmed by two sources; shown at commissioning.
     pub unconfirmed: bool,
 }

@@ -1,5 +1,7 @@
 //! A profile as one device of it is wired: its connector, its word order, its SunSpec block.
 
+use std::collections::BTreeSet;
+
 use super::{
     ConnectorAddressing, KeepAlive, PauseControl, Profile, SetupWrite, WordOrder, WriteRegister,
 };
@@ -78,23 +80,33 @@ impl Profile {
         Some(profile)
     }
 
-    /// A SunSpec profile with the registers of one model where they are: `block` is the address of
-    /// the register that holds the model's number. Registers of other models are left out.
+    /// A SunSpec profile with its registers where they are in a device that has these model blocks:
+    /// number of the model, and address of the register that holds this number. Registers of other
+    /// models are left out; of two that tell the same quantity the first of the file stays. `None`:
+    /// the file knows none of the models.
     #[must_use]
-    pub fn located(&self, model: u16, block: u16) -> Self {
+    pub fn located(&self, blocks: &[(u16, u16)]) -> Option<Self> {
         let mut profile = self.clone();
         profile.sunspec = None;
+        let mut told = BTreeSet::new();
+        let mut is_known = false;
         profile.registers.retain_mut(|register| {
             if register.models.is_empty() {
                 return true;
             }
-            let address = block.checked_add(register.address);
-            let here = register.models.contains(&model) && address.is_some();
-            register.address = address.unwrap_or(register.address);
+            let block = blocks
+                .iter()
+                .find(|(model, _)| register.models.contains(model));
+            let Some(address) = block.and_then(|(_, at)| at.checked_add(register.address)) else {
+                return false;
+            };
+            is_known = true;
+            register.address = address;
             register.models.clear();
-            here
+            let quantity = register.quantity.filter(|_| register.when.is_empty());
+            quantity.is_none_or(|quantity| told.insert(quantity))
         });
-        profile
+        is_known.then_some(profile)
     }
 
     /// Moves everything that is not station-wide; `None`: beyond the last address.
@@ -108,6 +120,13 @@ impl Profile {
             }
         }
         Some(())
+    }
+
+    /// Everything that is written.
+    pub(crate) fn writes(&self) -> Vec<WriteRegister> {
+        let mut copy = self.clone();
+        let writes = copy.writes_mut().into_iter();
+        writes.map(|write| write.clone()).collect()
     }
 
     /// Everything that is written.

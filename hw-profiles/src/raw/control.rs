@@ -152,6 +152,8 @@ record! {
         enable: Option<RawSetup>,
         /// Written last, and only after something changed: stores it in the device's flash.
         persist: Option<RawSetup>,
+        /// Its registers exist only where all of these hold.
+        when: Option<Vec<RawCondition>>,
         /// Not confirmed by two sources. Default: false.
         unconfirmed: Option<At<bool>>,
     }
@@ -168,6 +170,8 @@ record! {
         scale: Option<At<Decimal>>,
         /// Name of the register that reads it back.
         read_back: Option<At<String>>,
+        /// Current: raw value that means 0 A, if 0 counts do not.
+        pause_value: Option<At<u64>>,
     }
 }
 

@@ -132,11 +132,11 @@ read_back = "timeout""#,
 }
 
 #[test]
-fn a_read_back_tells_a_current_limit() {
+fn a_read_back_tells_a_limit() {
     faults_after(
         &[(r#"read_back = "applied""#, r#"read_back = "current_l1""#)],
         &[
-            r#"acme-ac22.toml:61:13: `limit.read_back` names `current_l1`, which is no current limit. Give that register `quantity = "current_limit"`"#,
+            r#"acme-ac22.toml:61:13: `limit.read_back` names `current_l1`, which is no limit. Give that register `quantity = "current_limit"`"#,
         ],
     );
 }
