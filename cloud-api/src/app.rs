@@ -10,19 +10,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::make_data_dir;
 use crate::broker::{Broker, BrokerError, BrokerSettings, TlsFiles};
+use crate::charge_point::ChargePoints;
 use crate::clock::Clock;
 use crate::config::{Config, EmbeddedBroker, ExternalBroker, Mqtt};
 use crate::db::Db;
 use crate::fleet::Fleet;
 use crate::gateway::Gateways;
-use crate::http::{self, ApiState};
+use crate::http::{self, ApiState, Stores};
+use crate::id_token::IdTokens;
+use crate::idempotency::Attempts;
 use crate::ingest::{Ingest, RunningIngest, Source, Transport};
-use crate::installer::{self, Attempts, Installers, Logins, SigningKey, Tokens};
+use crate::installer::{self, Installers, Logins, SigningKey, Tokens};
 use crate::keys::Keys;
 use crate::lifecycle::{Signals, tell_ready, tell_stopping};
 use crate::listener::{self, Bounds, HTTP_PROTOCOLS, ListenError};
 use crate::quota::Quotas;
 use crate::secret::ServerSecrets;
+use crate::session::Sessions;
 use crate::tls;
 
 /// How long ingest may take to subscribe at the embedded broker.
@@ -78,9 +82,16 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let quotas = Quotas::new(db.clone());
     let tokens = Tokens::new(signing_key, clock.clone());
     let installers = Installers::new(db.clone(), clock.clone());
-    let attempts = Attempts::new(secrets.clone());
+    let attempts = installer::Attempts::new(secrets.clone());
     let logins = Logins::new(installers, attempts, tokens.clone(), &config.http.proxies);
 
+    let stores = Stores {
+        attempts: Attempts::new(db.clone(), clock.clone()),
+        charge_points: ChargePoints::new(db.clone(), secrets.clone(), clock.clone(), fleet.clone()),
+        id_tokens: IdTokens::new(db.clone(), clock.clone()),
+        sessions: Sessions::new(db.clone()),
+        ocpp_endpoint: config.http.ocpp_endpoint(http),
+    };
     let gateways = Gateways::new(db.clone(), secrets, clock.clone());
     let (broker, source) = connect(&config.mqtt, gateways).await?;
     let ingest = Ingest::new(db.clone(), fleet.clone(), clock.clone());
@@ -90,7 +101,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         subscribed.context("ingest could not subscribe at the embedded MQTT broker within 10 s")?;
     }
 
-    let state = ApiState::new(clock, keys.clone(), quotas.clone(), fleet, tokens);
+    let state = ApiState::new(clock, keys.clone(), quotas.clone(), fleet, tokens, stores);
     let router = http::router(&state, installer::router(logins));
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener::serve(

@@ -95,6 +95,18 @@ prefixed_id!(
     /// A site: the chargers behind one grid connection.
     SiteId, "site"
 );
+prefixed_id!(
+    /// A token: who may charge.
+    TokenId, "tok"
+);
+prefixed_id!(
+    /// A command to a charge point; also the id of its OCPP message.
+    CommandId, "cmd"
+);
+prefixed_id!(
+    /// A reservation of a connector.
+    ReservationId, "rsv"
+);
 
 #[cfg(test)]
 mod tests {

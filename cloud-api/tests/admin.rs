@@ -356,7 +356,7 @@ fn faults_of_the_configuration_end_it_with_2_and_a_taken_port_with_1() {
     let faulty = Program::new("[http]\nlisten = \"here\"\nport = 1\n");
     let output = faulty.command().output().unwrap();
     let expected = "c.toml:2: http.listen: `here` is no IP address with port; write for instance \"127.0.0.1:8080\"\n\
-                    c.toml:3: http.port: is unknown; known here: allow_plain, listen, proxies, tls\n";
+                    c.toml:3: http.port: is unknown; known here: allow_plain, listen, proxies, public_ws, tls\n";
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8(output.stderr).unwrap(), expected);
 

@@ -41,6 +41,8 @@ pub struct Http {
     pub tls: Option<TlsFiles>,
     /// Reverse proxies whose `X-Forwarded-For` is believed.
     pub proxies: Vec<IpAddr>,
+    /// How charge points reach this server from outside: `wss://csms.example.com`.
+    pub public_ws: Option<String>,
 }
 
 /// How gateways reach us.
@@ -105,6 +107,7 @@ impl Default for Config {
                 listen: loopback(HTTP_PORT),
                 tls: None,
                 proxies: Vec::new(),
+                public_ws: None,
             },
             mqtt: Mqtt::Embedded(EmbeddedBroker {
                 listen: loopback(MQTT_PORT),
@@ -140,6 +143,18 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("cloud.sqlite")
+    }
+}
+
+impl Http {
+    /// Where charge points connect, without their id; `bound` is the address that is listened on.
+    #[must_use]
+    pub fn ocpp_endpoint(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "wss" } else { "ws" };
+        match &self.public_ws {
+            Some(address) => format!("{address}/ocpp/"),
+            None => format!("{scheme}://{bound}/ocpp/"),
+        }
     }
 }
 
@@ -191,6 +206,7 @@ fn read_http(reader: &Reader<'_>, mut section: Section<'_>, base: &Path) -> Opti
     let tls = read_tls(reader, &mut section, base);
     let allow_plain = reader.flag(&mut section, "allow_plain").unwrap_or(false);
     let proxies = read_proxies(reader, &mut section);
+    let public_ws = read_public_ws(reader, &mut section);
     if let (Some(listen), Encryption::None, false) = (listen, &tls, allow_plain)
         && !listen.ip().is_loopback()
     {
@@ -203,6 +219,7 @@ fn read_http(reader: &Reader<'_>, mut section: Section<'_>, base: &Path) -> Opti
         listen: listen?,
         tls: tls.files()?,
         proxies,
+        public_ws,
     })
 }
 
@@ -372,6 +389,21 @@ fn read_proxies(reader: &Reader<'_>, section: &mut Section<'_>) -> Vec<IpAddr> {
         }
     }
     proxies
+}
+
+fn read_public_ws(reader: &Reader<'_>, section: &mut Section<'_>) -> Option<String> {
+    let text = reader.text(section, "public_ws")?;
+    let text = text.trim_end_matches('/');
+    let rest = text
+        .strip_prefix("wss://")
+        .or_else(|| text.strip_prefix("ws://"));
+    let plain = |c: char| c.is_ascii_graphic() && !"?#@".contains(c);
+    if !rest.is_some_and(|rest| !rest.is_empty() && rest.chars().all(plain)) {
+        let remedy = "is no WebSocket address; write for instance \"wss://csms.example.com\"";
+        reader.fault(section, "public_ws", remedy);
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -40,6 +40,8 @@ listen = "{http.listen}"
 # allow_plain = true
 # Addresses of such proxies, whose X-Forwarded-For is believed when login attempts are counted:
 # proxies = ["192.0.2.10"]
+# How charge points reach this server from outside, as registering one answers it:
+# public_ws = "wss://csms.example.com"
 
 # Exactly one of the two brokers.
 [mqtt]

@@ -75,6 +75,7 @@ fn everything_can_be_configured() {
         listen: "[::]:443".parse().unwrap(),
         tls: Some(tls),
         proxies: vec!["192.0.2.10".parse().unwrap(), "192.0.2.11".parse().unwrap()],
+        public_ws: None,
     };
     assert_eq!(config.http, http);
     assert_eq!(

@@ -7,10 +7,24 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{DbError, engine::cannot_open};
 
 /// Every step in order; a file's `user_version` is the number of steps it has had.
-const STEPS: [&str; 1] = [include_str!("0001_first.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("0001_first.sql"),
+    include_str!("0002_stations.sql"),
+];
 
-/// Brings the file up to date, each step in one transaction.
+/// Brings the file up to date, each step in one transaction. References are not held to meanwhile
+/// (a step may replace the table that others refer to) but whole at the end of each step.
 pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
+    let set = |connection: &Connection, on: bool| {
+        let set = connection.pragma_update(None, "foreign_keys", on);
+        set.map_err(|error| cannot_open(path, &error.to_string()))
+    };
+    set(connection, false)?;
+    apply_steps(connection, path)?;
+    set(connection, true)
+}
+
+fn apply_steps(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
     let failed = |error: rusqlite::Error| cannot_open(path, &error.to_string());
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     loop {
@@ -33,6 +47,14 @@ pub(super) fn apply(connection: &mut Connection, path: &Path) -> Result<(), DbEr
             return Ok(());
         };
         step.execute_batch(sql).map_err(failed)?;
+        if step
+            .prepare("PRAGMA foreign_key_check")
+            .and_then(|mut check| check.exists([]))
+            .map_err(failed)?
+        {
+            let reason = format!("step {} leaves references that lead nowhere", found + 1);
+            return Err(cannot_open(path, &reason));
+        }
         step.pragma_update(None, "user_version", found + 1)
             .map_err(failed)?;
         step.commit().map_err(failed)?;

@@ -168,9 +168,18 @@ impl Row {
     /// # Errors
     /// [`DbError::Column`] when it is missing, NULL or of another type.
     pub fn blob(&self, column: &str) -> Result<&[u8], DbError> {
+        self.opt_blob(column)?
+            .ok_or_else(|| wrong(column, "is NULL"))
+    }
+
+    /// BLOB or NULL.
+    ///
+    /// # Errors
+    /// [`DbError::Column`] when it is missing or of another type.
+    pub fn opt_blob(&self, column: &str) -> Result<Option<&[u8]>, DbError> {
         match self.value(column)? {
-            Param::Blob(value) => Ok(value),
-            Param::Null => Err(wrong(column, "is NULL")),
+            Param::Blob(value) => Ok(Some(value)),
+            Param::Null => Ok(None),
             Param::Int(_) | Param::Text(_) => Err(wrong(column, "holds no bytes")),
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use site_model::{ChargePointId, GatewayId, SessionId};
+use site_model::{ChargePointId, SessionId};
 
 /// Readings older than this before the newest are forgotten (the last one before it is kept):
 /// no day is longer than 25 hours.
@@ -13,8 +13,6 @@ const KEPT_MS: i64 = 48 * 3_600_000;
 /// The register of one session over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEnergy {
-    /// Who authors it.
-    pub gateway: GatewayId,
     /// Where it runs.
     pub charge_point: ChargePointId,
     start_wh: u64,
@@ -27,14 +25,8 @@ pub struct SessionEnergy {
 impl SessionEnergy {
     /// A session with its register at the start.
     #[must_use]
-    pub fn starting(
-        gateway: GatewayId,
-        charge_point: ChargePointId,
-        at_ms: i64,
-        meter_wh: u64,
-    ) -> Self {
+    pub fn starting(charge_point: ChargePointId, at_ms: i64, meter_wh: u64) -> Self {
         Self {
-            gateway,
             charge_point,
             start_wh: meter_wh,
             readings: vec![(at_ms, meter_wh)],

@@ -56,7 +56,7 @@ impl Fleet {
     ) -> Result<(), DbError> {
         let rows = db
             .query(
-                "SELECT s.id, s.gateway_id, s.charge_point_id, s.ended_at_ms, r.at_ms, r.meter_wh
+                "SELECT s.id, s.charge_point_id, s.ended_at_ms, r.at_ms, r.meter_wh
                  FROM sessions s JOIN session_readings r ON r.session_id = s.id
                  WHERE s.organisation_id = $1 AND (s.ended_at_ms IS NULL OR s.ended_at_ms > $2)
                  ORDER BY s.id, r.meter_wh, r.at_ms",
@@ -78,8 +78,7 @@ impl Fleet {
             match sessions.get_mut(&session) {
                 Some(energy) => energy.push(at_ms, meter_wh),
                 None => {
-                    let (gateway, charge_point) = (gateway_of(row)?, charge_point_of(row)?);
-                    let energy = SessionEnergy::starting(gateway, charge_point, at_ms, meter_wh);
+                    let energy = SessionEnergy::starting(charge_point_of(row)?, at_ms, meter_wh);
                     sessions.insert(session, energy);
                 }
             }
@@ -107,14 +106,14 @@ pub(crate) async fn registrations(
 ) -> Result<Vec<Registration>, DbError> {
     let rows = db
         .query(
-            "SELECT c.id AS charge_point_id, c.organisation_id, c.gateway_id, k.connector_id, k.type,
+            "SELECT c.id AS charge_point_id, c.organisation_id, c.gateway_id, c.firmware AS told_firmware, k.connector_id, k.type,
                     k.max_power_w, k.status, k.status_at_ms, k.firmware,
                     (SELECT MAX(s.id) FROM sessions s
                      WHERE s.organisation_id = c.organisation_id AND s.charge_point_id = c.id
                        AND s.connector_id = k.connector_id AND s.ended_at_ms IS NULL) AS session_id
              FROM charge_points c
              LEFT JOIN connectors k ON k.charge_point_id = c.id AND k.present = 1
-             WHERE CAST($1 AS TEXT) IS NULL OR c.id = $1
+             WHERE c.deleted_at_ms IS NULL AND (CAST($1 AS TEXT) IS NULL OR c.id = $1)
              ORDER BY c.id, k.connector_id",
             vec![only.map(ChargePointId::as_str).into()],
         )
@@ -127,7 +126,7 @@ pub(crate) async fn registrations(
                 organisation: organisation_of(row, "organisation_id")?,
                 charge_point,
                 gateway: gateway_of(row)?,
-                firmware: None,
+                firmware: row.opt_text("told_firmware")?.map(str::to_owned),
                 connectors: Vec::new(),
             });
         }
@@ -149,7 +148,7 @@ fn connector_of(row: &Row) -> Result<RegisteredConnector, DbError> {
     let status_at = row.opt_int("status_at_ms")?;
     Ok(RegisteredConnector {
         connector: ConnectorId::new(number).map_err(|_| damaged("connector_id"))?,
-        kind: ConnectorType::parse(row.text("type")?).ok_or_else(|| damaged("type"))?,
+        kind: kind_of(row.text("type")?)?,
         max_power: Watts(max_power),
         status: ConnectorStatus::parse(row.text("status")?).ok_or_else(|| damaged("status"))?,
         status_at: status_at.and_then(|ms| Timestamp::from_millisecond(ms).ok()),
@@ -157,12 +156,24 @@ fn connector_of(row: &Row) -> Result<RegisteredConnector, DbError> {
     })
 }
 
+/// What stands for a plug or socket that nobody told.
+pub(crate) const KIND_UNKNOWN: &str = "Unknown";
+
+fn kind_of(text: &str) -> Result<Option<ConnectorType>, DbError> {
+    match ConnectorType::parse(text) {
+        None if text == KIND_UNKNOWN => Ok(None),
+        None => Err(damaged("type")),
+        known => Ok(known),
+    }
+}
+
 fn organisation_of(row: &Row, column: &str) -> Result<OrganisationId, DbError> {
     OrganisationId::parse(row.text(column)?).ok_or_else(|| damaged(column))
 }
 
-fn gateway_of(row: &Row) -> Result<GatewayId, DbError> {
-    GatewayId::new(row.text("gateway_id")?).map_err(|_| damaged("gateway_id"))
+fn gateway_of(row: &Row) -> Result<Option<GatewayId>, DbError> {
+    let gateway = row.opt_text("gateway_id")?.map(GatewayId::new).transpose();
+    gateway.map_err(|_| damaged("gateway_id"))
 }
 
 fn charge_point_of(row: &Row) -> Result<ChargePointId, DbError> {

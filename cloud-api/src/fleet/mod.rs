@@ -1,8 +1,10 @@
 //! The live fleet in memory: what every charge point does now, and the counts of each organisation.
-//! Status and counts come from the gateways' snapshots, sessions and energy from their facts.
+//! Behind a gateway, status and counts come from its snapshots, sessions and energy from its facts;
+//! a charge point that connects itself tells all of it by its messages.
 //! Reads take short locks and no database; only ingest writes.
 
 mod counts;
+mod direct;
 mod energy;
 mod load;
 mod view;
@@ -17,8 +19,9 @@ use site_model::{ChargePointId, GatewayId, SessionId};
 
 use crate::id::OrganisationId;
 use counts::Counts;
+pub use direct::Told;
 pub use energy::SessionEnergy;
-pub(crate) use load::{damaged, registrations, zone_of};
+pub(crate) use load::{KIND_UNKNOWN, damaged, registrations, zone_of};
 pub(crate) use view::Answer;
 pub use view::{
     ChargePointLive, ConnectorLive, FleetSummary, Observation, RegisteredConnector, Registration,
@@ -41,6 +44,10 @@ pub enum Update {
         /// Register in Wh.
         meter_wh: u64,
     },
+    /// A charge point that connects itself told something of itself.
+    Told(ChargePointId, Told),
+    /// A charge point is registered no longer.
+    Removed(ChargePointId),
     /// A session ended.
     SessionEnded {
         /// Which session.
@@ -88,11 +95,33 @@ impl Default for OrganisationLive {
     }
 }
 
+impl State {
+    fn forget_link(&mut self, live: &ChargePointLive) {
+        let ids = live.gateway.as_ref();
+        if let Some(ids) = ids.and_then(|gateway| self.by_gateway.get_mut(gateway)) {
+            ids.retain(|other| *other != live.charge_point_id);
+        }
+    }
+}
+
 impl Fleet {
     /// The charge point with this id, of whichever organisation.
     #[must_use]
     pub fn find(&self, id: &ChargePointId) -> Option<Arc<ChargePointLive>> {
         self.live().get(id).cloned()
+    }
+
+    /// The charge points of an organisation, by id.
+    #[must_use]
+    pub fn of(&self, organisation: &OrganisationId) -> Vec<Arc<ChargePointLive>> {
+        let live = self.live();
+        let own = live
+            .values()
+            .filter(|one| one.organisation == *organisation);
+        let mut own: Vec<_> = own.cloned().collect();
+        drop(live);
+        own.sort_unstable_by(|a, b| a.charge_point_id.cmp(&b.charge_point_id));
+        own
     }
 
     /// Counts and energy of one organisation; zeros for one without charge points.
@@ -122,7 +151,7 @@ impl Fleet {
         organisation.zone = zone;
     }
 
-    /// Applies what the facts of one batch changed; `organisation` is the gateway's.
+    /// Applies what one transaction changed; `organisation` is whose charge points they are.
     pub fn apply(&self, organisation: &OrganisationId, updates: Vec<Update>) {
         let mut state = self.state_mut();
         for update in updates {
@@ -137,6 +166,10 @@ impl Fleet {
                         energies.observe(&session, &charge_point, at_ms, energy_wh);
                     }
                 }
+                Update::Told(charge_point, told) => {
+                    self.change(&mut state, &charge_point, |live| live.be_told(told));
+                }
+                Update::Removed(charge_point) => self.remove(&mut state, &charge_point),
                 Update::SessionRead {
                     session,
                     at_ms,
@@ -173,7 +206,7 @@ impl Fleet {
         let Some(held) = self.find(&observation.charge_point) else {
             return;
         };
-        if held.gateway != *gateway || held.is_ahead_of(observation) {
+        if held.gateway.as_ref() != Some(gateway) || held.is_ahead_of(observation) {
             return;
         }
         let connected = state.connected.contains(gateway);
@@ -196,7 +229,7 @@ impl Fleet {
         let silent: Vec<ChargePointId> = self
             .live()
             .values()
-            .filter(|live| live.online && !live.is_reachable(true, now))
+            .filter(|live| live.online && !live.is_still_heard(now))
             .map(|live| live.charge_point_id.clone())
             .collect();
         for id in silent {
@@ -223,17 +256,14 @@ impl Fleet {
         if let Some(old) = &held
             && old.gateway != registration.gateway
         {
-            if let Some(ids) = state.by_gateway.get_mut(&old.gateway) {
-                ids.retain(|other| *other != id);
-            }
+            state.forget_link(old);
             energies(state, &old.organisation).end_all_of(&id);
         }
-        let ids = state
-            .by_gateway
-            .entry(registration.gateway.clone())
-            .or_default();
-        if !ids.contains(&id) {
-            ids.push(id);
+        if let Some(gateway) = &registration.gateway {
+            let ids = state.by_gateway.entry(gateway.clone()).or_default();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
         }
         let same_gateway = held.filter(|old| old.gateway == registration.gateway);
         let live = match same_gateway {
@@ -244,6 +274,16 @@ impl Fleet {
             None => ChargePointLive::registered(registration),
         };
         self.put(state, live);
+    }
+
+    fn remove(&self, state: &mut State, id: &ChargePointId) {
+        let removed = self.live_mut().remove(id);
+        let Some(old) = removed else { return };
+        state.forget_link(&old);
+        energies(state, &old.organisation).end_all_of(id);
+        if let Some(organisation) = state.organisations.get_mut(&old.organisation) {
+            organisation.counts.remove(&old);
+        }
     }
 
     fn shown_energy(&self, id: &ChargePointId, session: &SessionId) -> Option<(i64, u64)> {

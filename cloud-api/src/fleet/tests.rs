@@ -35,7 +35,7 @@ fn session(text: &str) -> SessionId {
 fn connector(number: u8, status: ConnectorStatus) -> RegisteredConnector {
     RegisteredConnector {
         connector: ConnectorId::new(number).unwrap(),
-        kind: ConnectorType::Type2,
+        kind: Some(ConnectorType::Type2),
         max_power: Watts(11_040),
         status,
         status_at: None,
@@ -47,7 +47,7 @@ fn registration(cp: &str) -> Registration {
     Registration {
         organisation: organisation(),
         charge_point: id(cp),
-        gateway: gateway(),
+        gateway: Some(gateway()),
         firmware: None,
         connectors: vec![connector(1, ConnectorStatus::Unavailable)],
     }
@@ -82,7 +82,7 @@ fn fleet_in(zone: &str) -> Fleet {
 }
 
 fn started(name: &str, at: &str, meter_wh: u64) -> Update {
-    let energy = SessionEnergy::starting(gateway(), id("CP1"), ms(at), meter_wh);
+    let energy = SessionEnergy::starting(id("CP1"), ms(at), meter_wh);
     Update::SessionStarted(session(name), energy)
 }
 
@@ -392,7 +392,7 @@ fn a_day_without_midnight_begins_at_its_first_moment() {
 
 #[test]
 fn a_long_session_stays_small_in_memory() {
-    let mut energy = SessionEnergy::starting(gateway(), id("CP1"), 0, 0);
+    let mut energy = SessionEnergy::starting(id("CP1"), 0, 0);
     for quarter in 1..10_000_i64 {
         energy.push(quarter * 900_000, quarter.unsigned_abs());
     }
@@ -405,7 +405,7 @@ fn a_long_session_stays_small_in_memory() {
 
 #[test]
 fn neither_clock_nor_register_going_back_makes_energy_negative() {
-    let mut energy = SessionEnergy::starting(gateway(), id("CP1"), 1_000, 100);
+    let mut energy = SessionEnergy::starting(id("CP1"), 1_000, 100);
     energy.push(2_000, 300);
     energy.push(1_500, 350);
     energy.push(2_500, 340);
@@ -425,7 +425,7 @@ fn a_charge_point_that_moves_leaves_its_running_session_behind() {
     );
     let other = GatewayId::new("gw_2").unwrap();
     let moved = Registration {
-        gateway: other.clone(),
+        gateway: Some(other.clone()),
         ..registration("CP1")
     };
     fleet.apply(&organisation(), vec![Update::Registered(moved)]);

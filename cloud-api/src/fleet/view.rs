@@ -16,7 +16,7 @@ use crate::id::OrganisationId;
 pub const SILENCE_MS: i64 = 120_000;
 
 /// What `firmware_version` says of a charger that has no register for it (design, section 3).
-const FIRMWARE_UNKNOWN: &str = "unknown";
+pub(super) const FIRMWARE_UNKNOWN: &str = "unknown";
 
 /// One charge point now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub struct ChargePointLive {
     pub organisation: OrganisationId,
     /// Its identity.
     pub charge_point_id: ChargePointId,
-    /// The gateway that speaks for it.
-    pub gateway: GatewayId,
+    /// The gateway that speaks for it; `None`: it connects to us itself.
+    pub gateway: Option<GatewayId>,
     /// Status as a whole (connector 0).
     pub ocpp_status: ChargePointStatus,
     /// Its connectors, ascending by number. While it is offline they show what was last told.
@@ -37,8 +37,10 @@ pub struct ChargePointLive {
     pub firmware_version: String,
     /// Gateway connected, snapshot not older than [`SILENCE_MS`], and a device answering.
     pub online: bool,
-    /// What the latest snapshot was, if one was received.
+    /// What its gateway's latest snapshot was, if one was received.
     pub(super) heard: Option<Heard>,
+    /// Its own socket, while it is open and its gateway does not speak for it.
+    pub(super) socket: Option<Socket>,
     /// What is answered for it until it changes.
     pub(crate) answer: Memo<Answer>,
 }
@@ -94,6 +96,15 @@ pub(super) struct Heard {
     answers: bool,
 }
 
+/// The open socket of a charge point that connects itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Socket {
+    /// When something was heard on it last, ms.
+    pub(super) heard_at_ms: i64,
+    /// How long it may be silent, ms.
+    pub(super) silence_max_ms: i64,
+}
+
 /// One connector now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorLive {
@@ -101,8 +112,8 @@ pub struct ConnectorLive {
     pub connector_id: ConnectorId,
     /// OCPP status.
     pub status: ConnectorStatus,
-    /// Its plug or socket.
-    pub kind: ConnectorType,
+    /// Its plug or socket, if anybody told.
+    pub kind: Option<ConnectorType>,
     /// Rated power.
     pub max_power: Watts,
     /// The running session.
@@ -141,8 +152,8 @@ pub struct Registration {
     pub organisation: OrganisationId,
     /// Its identity.
     pub charge_point: ChargePointId,
-    /// The gateway that speaks for it.
-    pub gateway: GatewayId,
+    /// The gateway that speaks for it; `None`: it connects to us itself.
+    pub gateway: Option<GatewayId>,
     /// The charger's firmware, if known.
     pub firmware: Option<String>,
     /// Its connectors, ascending by number.
@@ -154,8 +165,8 @@ pub struct Registration {
 pub struct RegisteredConnector {
     /// Its number.
     pub connector: ConnectorId,
-    /// Its plug or socket.
-    pub kind: ConnectorType,
+    /// Its plug or socket, if anybody told.
+    pub kind: Option<ConnectorType>,
     /// Rated power.
     pub max_power: Watts,
     /// Last status that a fact told.
@@ -208,6 +219,7 @@ impl ChargePointLive {
                 .unwrap_or_else(|| FIRMWARE_UNKNOWN.to_owned()),
             online: false,
             heard: None,
+            socket: None,
             answer: Memo::default(),
         }
     }
@@ -251,6 +263,18 @@ impl ChargePointLive {
         })
     }
 
+    /// Whether silence has not yet lasted so long that it counts as offline.
+    pub(super) fn is_still_heard(&self, now: Timestamp) -> bool {
+        match (&self.gateway, &self.socket) {
+            (Some(_), _) => self.is_reachable(true, now),
+            (None, Some(socket)) => {
+                let silent_ms = now.as_millisecond().saturating_sub(socket.heard_at_ms);
+                silent_ms < socket.silence_max_ms
+            }
+            (None, None) => false,
+        }
+    }
+
     pub(super) fn take(&mut self, observation: &Observation, now: Timestamp) {
         self.ocpp_status = observation.ocpp_status;
         self.connectors = observation
@@ -273,7 +297,7 @@ impl ChargePointLive {
 }
 
 impl ConnectorLive {
-    fn shown(connector: RegisteredConnector, session_energy_wh: u64) -> Self {
+    pub(super) fn shown(connector: RegisteredConnector, session_energy_wh: u64) -> Self {
         Self {
             connector_id: connector.connector,
             status: connector.status,

@@ -22,7 +22,7 @@ const PREFIX: &str = "gw";
 /// Letters of a password: 32 × 5.954 bits are 190 bits.
 const PASSWORD_LENGTH: usize = 32;
 /// Keeps these hashes apart from those of other secrets.
-const PURPOSE: &str = "gateway password";
+pub(crate) const PURPOSE: &str = "gateway password";
 
 /// A gateway that was just created. The password is not shown again.
 #[derive(Debug)]

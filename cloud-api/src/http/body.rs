@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
@@ -224,6 +225,72 @@ impl Fields {
             self.fault(name, "is required");
         }
         value
+    }
+
+    /// Takes a value that was given, null included; `None` if it is not there.
+    pub fn given(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name)
+    }
+
+    /// Takes a value that null takes away: `Some(None)` for null, `None` if it is not there or faulty.
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let value = self.given(name)?;
+        if value.is_null() {
+            return Some(None);
+        }
+        self.values.insert(name.to_owned(), value);
+        take(self).map(Some)
+    }
+
+    /// Takes everything that is left.
+    pub fn rest(&mut self) -> serde_json::Map<String, Value> {
+        std::mem::take(&mut self.values).into_iter().collect()
+    }
+
+    /// Takes an optional text as [`Fields::text`] does.
+    pub fn optional_text(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+        let value = self.optional(name)?;
+        self.values.insert(name.to_owned(), value);
+        self.text(name, length)
+    }
+
+    /// Takes an optional flag; `None` also when it is faulty, which is noted.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        let value = self.optional(name)?;
+        let flag = value.as_bool();
+        if flag.is_none() {
+            self.fault(name, "must be true or false");
+        }
+        flag
+    }
+
+    /// Takes an optional time; `None` also when it is faulty, which is noted.
+    pub fn time(&mut self, name: &str) -> Option<Timestamp> {
+        let value = self.optional(name)?;
+        let time = value.as_str().and_then(|text| text.parse().ok());
+        if time.is_none() {
+            self.fault(name, "must be a time such as 2026-05-01T09:00:00Z");
+        }
+        time
+    }
+
+    /// Takes an optional word of a closed list; `None` also when it is faulty, which is noted.
+    pub fn word<T>(
+        &mut self,
+        name: &str,
+        words: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.optional(name)?;
+        let word = value.as_str().and_then(parse);
+        if word.is_none() {
+            self.fault(name, format!("must be one of {words}"));
+        }
+        word
     }
 
     /// Takes a required text of so many characters, not blank and without control characters.

@@ -232,6 +232,7 @@ fn examples(status: &str, style: Style) -> Vec<(&'static str, ApiError)> {
                 "This request was made before and created the API key key_01hx2b3c4d5e6f7g8h9jkmnpqr; its secret is shown only once.",
             ),
         )],
+        "412" => vec![("precondition_failed", ApiError::precondition_failed())],
         "413" => vec![(
             "payload_too_large",
             ApiError::payload_too_large(super::body::BODY_MAX),

@@ -58,6 +58,24 @@ where
     type Requirement = A::Requirement;
 }
 
+impl<F, Out, A, B, C, D> Endpoint<(First, A, B, C, D)> for F
+where
+    F: Fn(A, B, C, D) -> Out,
+    Out: Future,
+    A: NamesRequirement,
+{
+    type Requirement = A::Requirement;
+}
+
+impl<F, Out, A, B, C, D> Endpoint<(Last, A, B, C, D)> for F
+where
+    F: Fn(A, B, C, D) -> Out,
+    Out: Future,
+    D: NamesRequirement,
+{
+    type Requirement = D::Requirement;
+}
+
 impl<F, Out, A, B, C> Endpoint<(Last, A, B, C)> for F
 where
     F: Fn(A, B, C) -> Out,

@@ -46,6 +46,8 @@ enum Code {
     NotFound,
     MethodNotAllowed,
     Conflict,
+    ChargePointOffline,
+    PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
     IdempotencyMismatch,
@@ -62,7 +64,8 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::ChargePointOffline => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
@@ -82,6 +85,8 @@ impl Code {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
+            Self::ChargePointOffline => "charge_point_offline",
+            Self::PreconditionFailed => "precondition_failed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::IdempotencyMismatch => "idempotency_mismatch",
@@ -252,6 +257,21 @@ impl ApiError {
     #[must_use]
     pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Conflict, message)
+    }
+
+    /// 409: the charge point cannot be reached; the sentence says what is missing.
+    #[must_use]
+    pub fn charge_point_offline(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::ChargePointOffline, message)
+    }
+
+    /// 412: the resource is not the one that `If-Match` names.
+    #[must_use]
+    pub fn precondition_failed() -> Self {
+        Self::new(
+            Code::PreconditionFailed,
+            "The resource was changed since the ETag of If-Match; read it again.",
+        )
     }
 
     /// 413.

@@ -36,6 +36,11 @@ impl Tagged {
         }
     }
 
+    /// The tag.
+    pub(super) fn tag(&self) -> &HeaderValue {
+        &self.tag
+    }
+
     /// To be answered again.
     pub(super) fn kept(self) -> Answer {
         let Self { body, tag } = self;

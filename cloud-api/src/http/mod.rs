@@ -12,6 +12,9 @@ mod envelope;
 mod error;
 mod etag;
 mod idempotency;
+mod if_match;
+mod page;
+mod parameters;
 mod path;
 mod query;
 mod refusals;
@@ -34,9 +37,10 @@ pub use error::{ApiError, Detail};
 pub use query::{NoQuery, Query};
 pub use refusals::CompleteRefusals;
 pub use requirement::{
-    AnyKey, AnyOf, OneScope, ReadAnalytics, ReadChargePoints, Requirement, WriteApiKeys,
+    AnyKey, AnyOf, OneScope, ReadAnalytics, ReadBilling, ReadChargePoints, ReadSessions,
+    Requirement, WriteApiKeys, WriteChargePoints, WriteCommands, WriteSessions,
 };
-pub use state::ApiState;
+pub use state::{ApiState, Stores};
 
 /// Everything that is served, with `others`: endpoints of other modules, their state applied, their
 /// documentation told, and their errors answered as [`ApiError`].

@@ -5,9 +5,9 @@ use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use site_model::ChargePointId;
+use site_model::{ChargePointId, SessionId};
 
-use crate::id::ApiKeyId;
+use crate::id::{ApiKeyId, CommandId, ReservationId, TokenId};
 
 use super::error::ApiError;
 
@@ -28,12 +28,31 @@ impl PathId for ChargePointId {
     }
 }
 
-impl PathId for ApiKeyId {
-    const WHAT: &'static str = "API key";
+impl PathId for SessionId {
+    const WHAT: &'static str = "session";
 
     fn parse(text: &str) -> Option<Self> {
-        Self::parse(text)
+        Self::new(text).ok()
     }
+}
+
+macro_rules! prefixed {
+    ($($name:ident = $what:literal;)+) => {$(
+        impl PathId for $name {
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                Self::parse(text)
+            }
+        }
+    )+};
+}
+
+prefixed! {
+    ApiKeyId = "API key";
+    CommandId = "command";
+    ReservationId = "reservation";
+    TokenId = "token";
 }
 
 /// The one id in the path of an endpoint.

@@ -55,7 +55,16 @@ macro_rules! scope_types {
     )+};
 }
 
-scope_types!(ReadChargePoints, ReadAnalytics, WriteApiKeys);
+scope_types!(
+    ReadChargePoints,
+    WriteChargePoints,
+    ReadSessions,
+    WriteSessions,
+    ReadAnalytics,
+    ReadBilling,
+    WriteApiKeys,
+    WriteCommands
+);
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::charge_point::ChargePoints;
 use crate::clock::Clock;
 use crate::fleet::Fleet;
+use crate::id_token::IdTokens;
+use crate::idempotency::Attempts;
 use crate::installer::Tokens;
 use crate::keys::Keys;
 use crate::quota::Quotas;
+use crate::session::Sessions;
 
 /// The parts of the program that the REST API stands on; clones share them.
 #[derive(Debug, Clone)]
@@ -21,18 +25,42 @@ struct Parts {
     quotas: Quotas,
     fleet: Fleet,
     tokens: Tokens,
+    stores: Stores,
+}
+
+/// What endpoints read and write.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// Requests that were made before.
+    pub attempts: Attempts,
+    /// Charge points as they are registered.
+    pub charge_points: ChargePoints,
+    /// Who may charge.
+    pub id_tokens: IdTokens,
+    /// Charging sessions.
+    pub sessions: Sessions,
+    /// Where charge points connect, without their id: `wss://csms.example.com/ocpp/`.
+    pub ocpp_endpoint: String,
 }
 
 impl ApiState {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(clock: Clock, keys: Keys, quotas: Quotas, fleet: Fleet, tokens: Tokens) -> Self {
+    pub fn new(
+        clock: Clock,
+        keys: Keys,
+        quotas: Quotas,
+        fleet: Fleet,
+        tokens: Tokens,
+        stores: Stores,
+    ) -> Self {
         let parts = Parts {
             clock,
             keys,
             quotas,
             fleet,
             tokens,
+            stores,
         };
         Self {
             parts: Arc::new(parts),
@@ -67,5 +95,11 @@ impl ApiState {
     #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.parts.tokens
+    }
+
+    /// What endpoints read and write.
+    #[must_use]
+    pub fn stores(&self) -> &Stores {
+        &self.parts.stores
     }
 }

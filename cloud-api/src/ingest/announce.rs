@@ -21,6 +21,9 @@ const CHARGE_POINTS_MAX: usize = 1_000;
 /// Refused charge points that are kept and shown per gateway.
 const REFUSED_MAX: usize = 100;
 
+/// Told of an id that another organisation has.
+const TAKEN: &str = "This charge point id is taken. Choose another id for it in the configuration of the site controller.";
+
 /// The answer to an announcement.
 enum Verdict {
     /// Nobody has this id.
@@ -29,6 +32,8 @@ enum Verdict {
     Own,
     /// It comes from a revoked gateway of the same organisation.
     Moved(GatewayId),
+    /// Its organisation had removed it.
+    Back,
     /// It may not; the sentence names no owner.
     Refused(String),
 }
@@ -44,8 +49,9 @@ impl Ingest {
                 let row = charge_point_row(plan, announcement, self.clock.now().as_millisecond());
                 let insert = Step::new(
                     "INSERT INTO charge_points
-                       (id, organisation_id, site_id, gateway_id, vendor, model, registered_at_ms)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                       (id, organisation_id, site_id, gateway_id, vendor, model,
+                        registered_at_ms, updated_at_ms)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
                     row,
                 );
                 plan.steps.push(insert.of_one_row());
@@ -67,6 +73,17 @@ impl Ingest {
             Verdict::Moved(from) => {
                 let now_ms = self.clock.now().as_millisecond();
                 move_here(plan, announcement, &from, now_ms);
+                describe(plan, announcement);
+            }
+            Verdict::Back => {
+                let row = charge_point_row(plan, announcement, self.clock.now().as_millisecond());
+                let update = Step::new(
+                    "UPDATE charge_points SET site_id = $3, gateway_id = $4, vendor = $5, model = $6,
+                       updated_at_ms = $7, credential_hash = NULL, deleted_at_ms = NULL
+                     WHERE id = $1 AND organisation_id = $2 AND deleted_at_ms IS NOT NULL",
+                    row,
+                );
+                plan.steps.push(update.of_one_row());
                 describe(plan, announcement);
             }
             Verdict::Refused(reason) => self.refuse(plan, announcement, reason),
@@ -118,24 +135,41 @@ impl Ingest {
                     "A gateway speaks for at most {CHARGE_POINTS_MAX} charge points. Add a second gateway to the site."
                 )));
             }
-            return Ok(Verdict::New);
+            return self.judge_removed(plan, id).await;
         };
-        if held.gateway == *plan.gateway {
+        if held.gateway.as_ref() == Some(plan.gateway) {
             return Ok(Verdict::Own);
         }
         if held.organisation != plan.owner.organisation {
+            return Ok(Verdict::Refused(TAKEN.to_owned()));
+        }
+        let Some(holder) = &held.gateway else {
             return Ok(Verdict::Refused(
-                "This charge point id is taken. Choose another id for it in the configuration of the site controller."
+                "This charge point is registered as one that connects to the cloud itself. Delete it there, then restart this site controller; else choose another id."
                     .to_owned(),
             ));
-        }
-        if self.is_revoked(&held.gateway).await? {
-            return Ok(Verdict::Moved(held.gateway.clone()));
+        };
+        if self.is_revoked(holder).await? {
+            return Ok(Verdict::Moved(holder.clone()));
         }
         Ok(Verdict::Refused(
             "This charge point belongs to another gateway of the organisation. To move it here, revoke that gateway and restart this site controller; else choose another id."
                 .to_owned(),
         ))
+    }
+
+    /// An id that the fleet does not know may be one whose charge point was removed.
+    async fn judge_removed(&self, plan: &Plan<'_>, id: &ChargePointId) -> Result<Verdict, DbError> {
+        let sql = "SELECT organisation_id FROM charge_points
+                   WHERE id = $1 AND deleted_at_ms IS NOT NULL";
+        let rows = self.db.query(sql, vec![id.as_str().into()]).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Verdict::New);
+        };
+        if row.text("organisation_id")? == plan.owner.organisation.as_str() {
+            return Ok(Verdict::Back);
+        }
+        Ok(Verdict::Refused(TAKEN.to_owned()))
     }
 
     async fn is_revoked(&self, gateway: &GatewayId) -> Result<bool, DbError> {
@@ -276,12 +310,12 @@ fn registration(
     Registration {
         organisation: organisation.clone(),
         charge_point: announcement.charge_point.clone(),
-        gateway: gateway.clone(),
+        gateway: Some(gateway.clone()),
         firmware: None,
         connectors: connectors
             .map(|connector| RegisteredConnector {
                 connector: connector.connector,
-                kind: connector.kind,
+                kind: Some(connector.kind),
                 max_power: connector.max_power,
                 status: ConnectorStatus::Unavailable,
                 status_at: None,

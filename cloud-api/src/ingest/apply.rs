@@ -12,12 +12,12 @@ use super::{
     gateways::Owner,
     message::{Batch, Received, TEXT_MAX, shortened},
     rows::{
-        correct_clock, end_session, keep_unread, mark_steps, of_connector, read_session,
-        start_session, wh,
+        End, Start, correct_clock, end_session, keep_unread, mark_steps, of_connector,
+        read_session, start_session, wh,
     },
 };
 use crate::{
-    db::{DbError, Param, Statement},
+    db::{Db, DbError, Param, Statement},
     fleet::{Update, registrations, zone_of},
 };
 
@@ -26,7 +26,8 @@ use crate::{
 const TIME_MAX_MS: u64 = 253_402_300_799_999;
 
 /// Why a fact was not planned.
-pub(super) enum Fault {
+#[derive(Debug)]
+pub(crate) enum Fault {
     /// The database failed: the message is tried again.
     Db(DbError),
     /// The fact says what cannot be stored: it is kept as it came.
@@ -40,13 +41,14 @@ impl From<DbError> for Fault {
 }
 
 /// One statement, and what it means for the fleet if it changed a row.
-pub(super) struct Step {
+#[derive(Debug)]
+pub(crate) struct Step {
     statement: Statement,
     update: Option<Update>,
 }
 
 impl Step {
-    pub(super) fn new(sql: &'static str, params: Vec<Param>) -> Self {
+    pub(crate) fn new(sql: &'static str, params: Vec<Param>) -> Self {
         Self {
             statement: Statement::new(sql, params),
             update: None,
@@ -54,12 +56,12 @@ impl Step {
     }
 
     /// The same step, which must change exactly one row: else another process was faster.
-    pub(super) fn of_one_row(mut self) -> Self {
+    pub(crate) fn of_one_row(mut self) -> Self {
         self.statement = self.statement.expecting(1);
         self
     }
 
-    pub(super) fn meaning(mut self, update: Update) -> Self {
+    pub(crate) fn meaning(mut self, update: Update) -> Self {
         self.update = Some(update);
         self
     }
@@ -167,20 +169,13 @@ impl Ingest {
 
     /// Runs the transaction, then lets fleet and memory follow.
     pub(super) async fn commit(&mut self, plan: Plan<'_>) -> Result<(), DbError> {
-        let (statements, updates): (Vec<_>, Vec<_>) = plan
-            .steps
-            .into_iter()
-            .map(|step| (step.statement, step.update))
-            .unzip();
-        let done = self.db.transaction(statements).await?;
-        let updates = done.iter().zip(updates);
-        let updates = updates.filter_map(|(done, update)| update.filter(|_| done.changed > 0));
+        let updates = run(&self.db, plan.steps).await?;
         let organisation = &plan.owner.organisation;
         if !plan.registered.is_empty() {
             self.fleet
                 .set_zone(organisation, zone_of(&plan.owner.time_zone));
         }
-        self.fleet.apply(organisation, updates.collect());
+        self.fleet.apply(organisation, updates);
         for (charge_point, reason) in plan.refused {
             self.gateways
                 .set_refused(plan.gateway, charge_point, reason);
@@ -224,7 +219,7 @@ impl Ingest {
             self.reload_charge_point(charge_point).await?;
         }
         let held = self.fleet.find(charge_point);
-        Ok(held.is_some_and(|live| live.gateway == *plan.gateway))
+        Ok(held.is_some_and(|live| live.gateway.as_ref() == Some(plan.gateway)))
     }
 
     #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
@@ -293,15 +288,48 @@ impl Ingest {
                  WHERE charge_point_id = $1 AND connector_id = $2",
                 of_connector(charge_point, *connector, [(*operative).into()]),
             ),
-            Change::SessionStarted { .. } => start_session(plan, fact)?,
-            Change::MeterRead { session, meter } => read_session(plan, at, session, *meter)?,
+            Change::SessionStarted {
+                session,
+                charge_point,
+                connector,
+                id_tag,
+                meter_start,
+                source,
+                billing_grade,
+            } => {
+                let start = Start {
+                    session,
+                    charge_point,
+                    connector: *connector,
+                    id_tag: id_tag.as_str(),
+                    meter: *meter_start,
+                    source: *source,
+                    billing_grade: *billing_grade,
+                };
+                let steps = start_session(Some(plan.gateway), &at.into(), &start)?;
+                plan.steps.extend(steps);
+            }
+            Change::MeterRead { session, meter } => {
+                let step = read_session(Some(plan.gateway), &at.into(), session, *meter)?;
+                plan.steps.push(step);
+            }
             Change::SessionEnded {
                 session,
                 meter_stop,
                 reason,
                 reconstructed,
                 ..
-            } => end_session(plan, at, session, *meter_stop, *reason, *reconstructed)?,
+            } => {
+                let bounds = reconstructed.as_ref();
+                let end = End {
+                    session,
+                    meter: *meter_stop,
+                    reason: reason.as_str(),
+                    between: bounds.map(|bounds| (bounds.not_before.0, bounds.not_after.0)),
+                };
+                let steps = end_session(Some(plan.gateway), &at.into(), &end)?;
+                plan.steps.extend(steps);
+            }
             Change::EnergyUnattributed {
                 charge_point,
                 connector,
@@ -329,6 +357,16 @@ impl Ingest {
         }
         Ok(())
     }
+}
+
+/// Runs the steps as one transaction; answers what those mean for the fleet that changed a row.
+pub(crate) async fn run(db: &Db, steps: Vec<Step>) -> Result<Vec<Update>, DbError> {
+    let split = |step: Step| (step.statement, step.update);
+    let (statements, updates): (Vec<_>, Vec<_>) = steps.into_iter().map(split).unzip();
+    let done = db.transaction(statements).await?;
+    let updates = done.iter().zip(updates);
+    let changed = updates.filter_map(|(done, update)| update.filter(|_| done.changed > 0));
+    Ok(changed.collect())
 }
 
 /// The charge point whose fact this is, where the fact names one that must be the gateway's own.

@@ -203,7 +203,7 @@ fn connector(shown: &SnapshotConnector) -> Result<(RegisteredConnector, u64), Ba
     let invalid = |error: site_model::InvalidId| Bad::new("snapshot", error.to_string());
     let connector = RegisteredConnector {
         connector: number.map_err(invalid)?,
-        kind: kind.ok_or_else(|| unknown_word("type", &shown.kind))?,
+        kind: Some(kind.ok_or_else(|| unknown_word("type", &shown.kind))?),
         max_power: Watts(shown.max_power_w),
         status: status.ok_or_else(|| unknown_word("status", &shown.status))?,
         status_at: shown.observed_at_ms.and_then(time),

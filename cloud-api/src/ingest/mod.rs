@@ -4,11 +4,11 @@
 //! the acknowledgement goes out after the commit. Bad input is noted once and dropped.
 
 mod announce;
-mod apply;
+pub(crate) mod apply;
 mod gateways;
 mod link;
 mod message;
-mod rows;
+pub(crate) mod rows;
 
 use std::{collections::BTreeMap, time::Duration};
 

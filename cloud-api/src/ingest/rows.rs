@@ -1,8 +1,8 @@
-//! The statements of facts. Each holds itself to its gateway, and changes nothing a second time.
+//! The statements of facts, a gateway's or those that a charge point tells itself. Each holds itself
+//! to its author, and changes nothing a second time.
 
 use site_model::{
-    Change, ChargePointId, ConnectorId, Fact, GatewayId, JournalId, Reconstruction, SessionId,
-    StopReason, Timestamp, WattHours,
+    ChargePointId, ConnectorId, EnergySource, GatewayId, JournalId, SessionId, Timestamp, WattHours,
 };
 
 use super::{
@@ -73,109 +73,139 @@ pub(super) fn keep_unread(
     Ok(())
 }
 
-pub(super) fn start_session(plan: &mut Plan<'_>, fact: &Fact) -> Result<(), Fault> {
-    let Change::SessionStarted {
-        session,
-        charge_point,
-        connector,
-        id_tag,
-        meter_start,
-        source,
-        billing_grade,
-    } = &fact.change
-    else {
-        return Ok(());
-    };
-    let (gateway, at_ms) = (plan.gateway.clone(), fact.at.wall.0);
-    let energy = SessionEnergy::starting(gateway, charge_point.clone(), at_ms, meter_start.0);
+/// When something was recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    /// Time in ms.
+    pub(crate) at_ms: i64,
+    /// The boot of the gateway that recorded it, while its time was not known to be right.
+    pub(crate) unsure: Option<String>,
+}
+
+impl From<&Timestamp> for Moment {
+    fn from(at: &Timestamp) -> Self {
+        Self {
+            at_ms: at.wall.0,
+            unsure: (!at.wall_known).then(|| at.boot.to_string()),
+        }
+    }
+}
+
+/// How a session begins.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) session: &'a SessionId,
+    pub(crate) charge_point: &'a ChargePointId,
+    pub(crate) connector: ConnectorId,
+    pub(crate) id_tag: &'a str,
+    pub(crate) meter: WattHours,
+    pub(crate) source: EnergySource,
+    pub(crate) billing_grade: bool,
+}
+
+/// How a session ends.
+#[derive(Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) session: &'a SessionId,
+    pub(crate) meter: WattHours,
+    pub(crate) reason: &'a str,
+    /// Bounds (ms) of an end that was not observed.
+    pub(crate) between: Option<(i64, i64)>,
+}
+
+/// Begins a session of a charge point whose author (its gateway, or `None` for itself) this is.
+pub(crate) fn start_session(
+    author: Option<&GatewayId>,
+    at: &Moment,
+    start: &Start<'_>,
+) -> Result<[Step; 2], Fault> {
     let insert = Step::new(
         "INSERT INTO sessions
            (id, organisation_id, site_id, gateway_id, charge_point_id, connector_id, id_tag,
             energy_source, billing_grade, started_at_ms, meter_start_wh)
-         SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8, CAST($9 AS BIGINT),
-                CAST($10 AS BIGINT), CAST($11 AS BIGINT)
-         FROM charge_points WHERE id = $5 AND gateway_id = $4
+         SELECT $1, organisation_id, site_id, gateway_id, id, CAST($4 AS BIGINT), $5, $6,
+                CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT)
+         FROM charge_points WHERE id = $3 AND gateway_id IS NOT DISTINCT FROM $2
          ON CONFLICT (id) DO NOTHING",
         vec![
-            session.as_str().into(),
-            plan.owner.organisation.as_str().into(),
-            plan.owner.site.as_str().into(),
-            plan.gateway.as_str().into(),
-            charge_point.as_str().into(),
-            connector.get().into(),
-            id_tag.as_str().into(),
-            source.as_str().into(),
-            (*billing_grade).into(),
-            at_ms.into(),
-            wh(*meter_start)?,
+            start.session.as_str().into(),
+            author.map(GatewayId::as_str).into(),
+            start.charge_point.as_str().into(),
+            start.connector.get().into(),
+            start.id_tag.into(),
+            start.source.as_str().into(),
+            start.billing_grade.into(),
+            at.at_ms.into(),
+            wh(start.meter)?,
         ],
     );
-    plan.steps
-        .push(insert.meaning(Update::SessionStarted(session.clone(), energy)));
-    plan.push(
+    let charge_point = start.charge_point.clone();
+    let energy = SessionEnergy::starting(charge_point, at.at_ms, start.meter.0);
+    let read = Step::new(
         "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
          SELECT id, 'start', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT) FROM sessions
-         WHERE id = $1 AND gateway_id = $2
+         WHERE id = $1 AND gateway_id IS NOT DISTINCT FROM $2
            AND NOT EXISTS (SELECT 1 FROM session_readings r WHERE r.session_id = $1)",
-        reading(plan.gateway, &fact.at, session, *meter_start)?,
+        reading(author, at, start.session, start.meter)?,
     );
-    Ok(())
+    let begins = Update::SessionStarted(start.session.clone(), energy);
+    Ok([insert.meaning(begins), read])
 }
 
-pub(super) fn read_session(
-    plan: &mut Plan<'_>,
-    at: &Timestamp,
+/// Notes the register of a running session.
+pub(crate) fn read_session(
+    author: Option<&GatewayId>,
+    at: &Moment,
     session: &SessionId,
     meter: WattHours,
-) -> Result<(), Fault> {
+) -> Result<Step, Fault> {
     let insert = Step::new(
         "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
          SELECT id, 'quarter_hour', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
-         FROM sessions WHERE id = $1 AND gateway_id = $2 AND ended_at_ms IS NULL",
-        reading(plan.gateway, at, session, meter)?,
+         FROM sessions
+         WHERE id = $1 AND gateway_id IS NOT DISTINCT FROM $2 AND ended_at_ms IS NULL",
+        reading(author, at, session, meter)?,
     );
-    plan.steps.push(insert.meaning(Update::SessionRead {
+    Ok(insert.meaning(Update::SessionRead {
         session: session.clone(),
-        at_ms: at.wall.0,
+        at_ms: at.at_ms,
         meter_wh: meter.0,
-    }));
-    Ok(())
+    }))
 }
 
-pub(super) fn end_session(
-    plan: &mut Plan<'_>,
-    at: &Timestamp,
-    session: &SessionId,
-    meter_stop: WattHours,
-    reason: StopReason,
-    reconstructed: Option<Reconstruction>,
-) -> Result<(), Fault> {
-    plan.push(
+/// Ends a running session.
+pub(crate) fn end_session(
+    author: Option<&GatewayId>,
+    at: &Moment,
+    end: &End<'_>,
+) -> Result<[Step; 2], Fault> {
+    let read = Step::new(
         "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
          SELECT id, 'end', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
-         FROM sessions WHERE id = $1 AND gateway_id = $2 AND ended_at_ms IS NULL",
-        reading(plan.gateway, at, session, meter_stop)?,
+         FROM sessions
+         WHERE id = $1 AND gateway_id IS NOT DISTINCT FROM $2 AND ended_at_ms IS NULL",
+        reading(author, at, end.session, end.meter)?,
     );
     let update = Step::new(
         "UPDATE sessions SET ended_at_ms = $3, meter_stop_wh = $4, stop_reason = $5,
                 end_not_before_ms = $6, end_not_after_ms = $7
-         WHERE id = $1 AND gateway_id = $2 AND ended_at_ms IS NULL",
+         WHERE id = $1 AND gateway_id IS NOT DISTINCT FROM $2 AND ended_at_ms IS NULL",
         vec![
-            session.as_str().into(),
-            plan.gateway.as_str().into(),
-            at.wall.0.into(),
-            wh(meter_stop)?,
-            reason.as_str().into(),
-            reconstructed.map(|bounds| bounds.not_before.0).into(),
-            reconstructed.map(|bounds| bounds.not_after.0).into(),
+            end.session.as_str().into(),
+            author.map(GatewayId::as_str).into(),
+            at.at_ms.into(),
+            wh(end.meter)?,
+            end.reason.into(),
+            end.between.map(|(not_before, _)| not_before).into(),
+            end.between.map(|(_, not_after)| not_after).into(),
         ],
     );
-    plan.steps.push(update.meaning(Update::SessionEnded {
-        session: session.clone(),
-        at_ms: at.wall.0,
-        meter_wh: meter_stop.0,
-    }));
-    Ok(())
+    let ends = Update::SessionEnded {
+        session: end.session.clone(),
+        at_ms: at.at_ms,
+        meter_wh: end.meter.0,
+    };
+    Ok([read, update.meaning(ends)])
 }
 
 /// Moves the times that this boot recorded before it knew the right time.
@@ -196,20 +226,19 @@ pub(super) fn correct_clock(plan: &mut Plan<'_>, boot: &str, offset_ms: i64) {
     plan.clock_corrected = true;
 }
 
-/// `$1` session, `$2` gateway, `$3` time, `$4` register, `$5` boot while the time is not known to be right.
+/// `$1` session, `$2` author, `$3` time, `$4` register, `$5` boot while the time is not known to be right.
 fn reading(
-    gateway: &GatewayId,
-    at: &Timestamp,
+    author: Option<&GatewayId>,
+    at: &Moment,
     session: &SessionId,
     meter: WattHours,
 ) -> Result<Vec<Param>, Fault> {
-    let unsure = (!at.wall_known).then(|| at.boot.to_string());
     Ok(vec![
         session.as_str().into(),
-        gateway.as_str().into(),
-        at.wall.0.into(),
+        author.map(GatewayId::as_str).into(),
+        at.at_ms.into(),
         wh(meter)?,
-        unsure.into(),
+        at.unsure.clone().into(),
     ])
 }
 

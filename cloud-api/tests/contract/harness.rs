@@ -6,17 +6,20 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use cloud_api::charge_point::{ChargePoints, NewChargePoint};
 use cloud_api::clock::Clock;
-use cloud_api::db::Db;
+use cloud_api::db::{Db, Statement};
 use cloud_api::fleet::{Fleet, Observation, RegisteredConnector, Registration, Update};
-use cloud_api::http::ApiState;
-use cloud_api::http::Envelope;
+use cloud_api::http::{ApiState, Envelope, Stores};
 use cloud_api::id::{InstallerId, OrganisationId};
+use cloud_api::id_token::IdTokens;
+use cloud_api::idempotency::Attempts;
 use cloud_api::installer::{SigningKey, Tokens};
 use cloud_api::keys::{Keys, NewKey, Scope};
 use cloud_api::organisation::{NewOrganisation, Organisations, Plan, Tier};
 use cloud_api::quota::Quotas;
 use cloud_api::secret::{Secret, ServerSecrets};
+use cloud_api::session::Sessions;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use site_model::{
@@ -31,6 +34,12 @@ pub(crate) const HOUR_END: &str = "1777629600";
 /// Our charge point's id, and that of the other organisation.
 pub(crate) const OURS: &str = "cp_01hx2b3c4d5e6f";
 pub(crate) const THEIRS: &str = "DE*THEIRS*1";
+/// A charge point of each that connects itself.
+pub(crate) const DIRECT: &str = "DE*OURS*D1";
+pub(crate) const DIRECT_THEIRS: &str = "DE*THEIRS*D1";
+/// A session of each that ended, on their charge points behind gateways.
+pub(crate) const SESSION: &str = "sess_ours1";
+pub(crate) const SESSION_THEIRS: &str = "sess_theirs1";
 
 /// Made once: it takes seconds.
 static SIGNING_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
@@ -47,6 +56,7 @@ pub(crate) struct World {
     pub(crate) quotas: Quotas,
     pub(crate) fleet: Fleet,
     pub(crate) tokens: Tokens,
+    pub(crate) charge_points: ChargePoints,
     pub(crate) router: Envelope<Router>,
     pub(crate) ours: OrganisationId,
     pub(crate) theirs: OrganisationId,
@@ -88,9 +98,65 @@ impl World {
             (&world.ours, OURS, "gw_ours"),
             (&world.theirs, THEIRS, "gw_theirs"),
         ] {
-            world.register(organisation, id, gateway);
+            world.register(organisation, id, gateway).await;
         }
         world
+    }
+
+    /// The same world with what needs the database: charge points that connect themselves, and sessions.
+    pub(crate) async fn furnished() -> Self {
+        let world = Self::new().await;
+        let parts = [
+            (&world.ours, OURS, DIRECT, SESSION),
+            (&world.theirs, THEIRS, DIRECT_THEIRS, SESSION_THEIRS),
+        ];
+        for (organisation, behind, direct, session) in parts {
+            let new = NewChargePoint {
+                organisation: organisation.clone(),
+                id: Some(ChargePointId::new(direct).unwrap()),
+                site: None,
+                vendor: "Mennekes".to_owned(),
+                model: "Amtron".to_owned(),
+                serial: None,
+                connectors: Vec::new(),
+                path_token: false,
+            };
+            world.charge_points.register(new).await.unwrap();
+            world.whole_session(organisation, behind, session).await;
+        }
+        world
+    }
+
+    /// A session of half an hour and 10.5 kWh that ended at [`START`].
+    async fn whole_session(&self, organisation: &OrganisationId, charge_point: &str, id: &str) {
+        let end_ms = START.parse::<Timestamp>().unwrap().as_millisecond();
+        let start_ms = end_ms - 1_800_000;
+        let session = "INSERT INTO sessions
+              (id, organisation_id, site_id, gateway_id, charge_point_id, connector_id, id_tag,
+               energy_source, billing_grade, started_at_ms, meter_start_wh, ended_at_ms,
+               meter_stop_wh, stop_reason)
+            SELECT $1, $2, site_id, gateway_id, id, 2, '04A1B2', 'lifetime_register', 1, $4, 1000,
+                   $5, 11500, 'EVDisconnected'
+            FROM charge_points WHERE id = $3";
+        let values = vec![
+            id.into(),
+            organisation.as_str().into(),
+            charge_point.into(),
+            start_ms.into(),
+            end_ms.into(),
+        ];
+        self.db.write(session, values).await.unwrap();
+        let readings = [
+            ("start", start_ms, 1_000),
+            ("quarter_hour", start_ms + 900_000, 6_000),
+            ("end", end_ms, 11_500),
+        ];
+        for (kind, at_ms, meter_wh) in readings {
+            let sql = "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh)
+                       VALUES ($1, $2, $3, $4)";
+            let values = vec![id.into(), kind.into(), at_ms.into(), meter_wh.into()];
+            self.db.write(sql, values).await.unwrap();
+        }
     }
 
     fn over(
@@ -101,6 +167,19 @@ impl World {
         (ours, theirs): (OrganisationId, OrganisationId),
     ) -> Self {
         let secrets = ServerSecrets::load_or_create(dir.path()).unwrap();
+        let stores = Stores {
+            attempts: Attempts::new(db.clone(), clock.clone()),
+            charge_points: ChargePoints::new(
+                db.clone(),
+                secrets.clone(),
+                clock.clone(),
+                fleet.clone(),
+            ),
+            id_tokens: IdTokens::new(db.clone(), clock.clone()),
+            sessions: Sessions::new(db.clone()),
+            ocpp_endpoint: "wss://csms.example.com/ocpp/".to_owned(),
+        };
+        let charge_points = stores.charge_points.clone();
         let keys = Keys::new(db.clone(), secrets, clock.clone());
         let quotas = Quotas::new(db.clone());
         let tokens = Tokens::new(SIGNING_KEY.clone(), clock.clone());
@@ -110,6 +189,7 @@ impl World {
             quotas.clone(),
             fleet.clone(),
             tokens.clone(),
+            stores,
         );
         let router = cloud_api::http::router(&state, utoipa_axum::router::OpenApiRouter::new());
         Self {
@@ -121,6 +201,7 @@ impl World {
             quotas,
             fleet,
             tokens,
+            charge_points,
             router,
             ours,
             theirs,
@@ -183,11 +264,41 @@ impl World {
         self.tokens.issue(&installer).expose().clone()
     }
 
-    fn register(&self, organisation: &OrganisationId, id: &str, gateway: &str) {
+    async fn register(&self, organisation: &OrganisationId, id: &str, gateway: &str) {
+        let site = gateway.replace("gw_", "site_");
+        let now = self.clock.now().as_millisecond();
+        let statements = [
+            (
+                "INSERT INTO sites (id, organisation_id, name, max_power_w, created_at_ms)
+                 VALUES ($1, $2, 'Depot', 44000, 0)",
+                vec![site.as_str().into(), organisation.as_str().into()],
+            ),
+            (
+                "INSERT INTO gateways
+                   (id, site_id, name, credential_hash, mosquitto_hash, created_at_ms)
+                 VALUES ($1, $2, 'Cabinet', $3, '', 0)",
+                vec![gateway.into(), site.as_str().into(), vec![0].into()],
+            ),
+            (
+                "INSERT INTO charge_points
+                   (id, organisation_id, site_id, gateway_id, vendor, model, registered_at_ms,
+                    updated_at_ms)
+                 VALUES ($1, $2, $3, $4, 'Heidelberg', 'Energy Control', $5, $5)",
+                vec![
+                    id.into(),
+                    organisation.as_str().into(),
+                    site.as_str().into(),
+                    gateway.into(),
+                    now.into(),
+                ],
+            ),
+        ];
+        let statements = statements.map(|(sql, values)| Statement::new(sql, values));
+        self.db.transaction(statements.into()).await.unwrap();
         let registration = Registration {
             organisation: organisation.clone(),
             charge_point: ChargePointId::new(id).unwrap(),
-            gateway: GatewayId::new(gateway).unwrap(),
+            gateway: Some(GatewayId::new(gateway).unwrap()),
             firmware: None,
             connectors: connectors(false),
         };
@@ -235,6 +346,12 @@ impl World {
             .await
     }
 
+    pub(crate) async fn patch(&self, path: &str, key: &str, body: &str) -> Answer {
+        let request = bearer("PATCH", path, key).header("content-type", "application/json");
+        self.send(request.body(Body::from(body.to_owned())).unwrap())
+            .await
+    }
+
     pub(crate) async fn delete(&self, path: &str, key: &str) -> Answer {
         self.send(bearer("DELETE", path, key).body(Body::empty()).unwrap())
             .await
@@ -252,7 +369,7 @@ pub(crate) fn bearer(method: &str, path: &str, key: &str) -> axum::http::request
 fn connectors(charging: bool) -> Vec<RegisteredConnector> {
     let connector = |number, kind, watts, status, session: Option<&str>| RegisteredConnector {
         connector: ConnectorId::new(number).unwrap(),
-        kind,
+        kind: Some(kind),
         max_power: Watts(watts),
         status,
         status_at: charging.then(|| START.parse::<Timestamp>().unwrap()),

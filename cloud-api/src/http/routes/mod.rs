@@ -3,6 +3,8 @@
 mod api_keys;
 mod charge_points;
 mod fleet;
+mod sessions;
+mod tokens;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -14,4 +16,6 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
         .merge(api_keys::routes())
         .merge(fleet::routes())
         .merge(charge_points::routes())
+        .merge(sessions::routes())
+        .merge(tokens::routes())
 }

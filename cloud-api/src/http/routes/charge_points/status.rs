@@ -6,7 +6,7 @@ use site_model::{ChargePointId, ChargePointStatus, ConnectorStatus, ConnectorTyp
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Object;
 
-use crate::fleet::{ChargePointLive, ConnectorLive};
+use crate::fleet::{ChargePointLive, ConnectorLive, KIND_UNKNOWN};
 use crate::http::caller::Caller;
 use crate::http::decimal::Decimal;
 use crate::http::document::one_of;
@@ -49,7 +49,7 @@ pub(crate) struct ConnectorBody<'a> {
     /// OCPP 1.6, section 7.7.
     #[schema(schema_with = connector_statuses)]
     status: &'static str,
-    /// Its plug or socket.
+    /// Its plug or socket; `Unknown` if it was registered without and does not tell.
     #[schema(schema_with = connector_types)]
     r#type: &'static str,
     /// Rated power, kW with at most 3 decimals.
@@ -94,7 +94,7 @@ pub(super) async fn charge_point_status(
     Ok(Tagged::again(live.answer.get_or_make(made)))
 }
 
-fn charge_point_statuses() -> Object {
+pub(super) fn charge_point_statuses() -> Object {
     let all = ChargePointStatus::ALL.iter();
     one_of(all.map(|status| status.as_str()), "Available")
 }
@@ -105,7 +105,8 @@ fn connector_statuses() -> Object {
 }
 
 fn connector_types() -> Object {
-    one_of(ConnectorType::ALL.iter().map(|kind| kind.as_str()), "Type2")
+    let known = ConnectorType::ALL.iter().map(|kind| kind.as_str());
+    one_of(known.chain([KIND_UNKNOWN]), "Type2")
 }
 
 impl<'a> From<&'a ChargePointLive> for StatusBody<'a> {
@@ -128,7 +129,7 @@ impl<'a> From<&'a ConnectorLive> for ConnectorBody<'a> {
         Self {
             connector_id: connector.connector_id.get(),
             status: connector.status.as_str(),
-            r#type: connector.kind.as_str(),
+            r#type: connector.kind.map_or(KIND_UNKNOWN, ConnectorType::as_str),
             max_power_kw: Decimal::from_thousandths(rated_w),
             active_session_id: session.map(site_model::SessionId::as_str),
             observed_at: connector.observed_at.map(time::shown),
