@@ -14,5 +14,7 @@ mod world;
 pub use codec::ExceptionCode;
 pub use device::{Answer, Damage, Fault, Rule, Violation, WriteRecord};
 pub use physics::{BaseLoad, Delivered, Ev};
-pub use shell::{LineCounters, RtuLine, TcpServer, run};
-pub use world::{ChargerHandle, ChargerOptions, DeviceHandle, MeterHandle, MeterOf, World};
+pub use shell::{LineCounters, MemoryServer, RtuLine, SettingsLine, TcpServer, run};
+pub use world::{
+    ChargerHandle, ChargerOptions, DeviceHandle, MeterHandle, MeterOf, MeterOptions, World,
+};

@@ -194,7 +194,7 @@ fn the_timeout_and_fallback_are_those_that_were_written() {
 }
 
 #[test]
-fn rewriting_the_limit_is_the_only_keep_alive_where_the_profile_says_so() {
+fn rewriting_the_timeout_is_the_only_keep_alive_where_the_profile_says_so() {
     let world = World::new(15);
     let charger = keba(&world);
     let device = charger.device();
@@ -209,10 +209,11 @@ fn rewriting_the_limit_is_the_only_keep_alive_where_the_profile_says_so() {
     assert!(!charger.fallen_back());
     world.step(20_100);
     assert!(charger.fallen_back(), "reads do not count");
-    assert_eq!(
-        device.exchange(20_100, &write(5004, 16_000)),
-        plain(&write(5004, 16_000))
-    );
+    let limit = device.exchange(20_100, &write(5004, 16_000));
+    assert_eq!(limit, plain(&write(5004, 16_000)));
+    assert!(charger.fallen_back(), "limits do not count");
+    let again = device.exchange(20_100, &write(5018, 20));
+    assert_eq!(again, plain(&write(5018, 20)));
     assert!(!charger.fallen_back());
 }
 

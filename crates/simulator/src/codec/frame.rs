@@ -1,4 +1,4 @@
-//! Frames around a PDU: serial line (unit, CRC) and TCP (MBAP header), and what time a line needs.
+//! Frames around a PDU: RTU (unit, CRC) and TCP (MBAP header), and what time a line needs.
 
 use hw_profiles::SerialLine;
 
@@ -44,7 +44,7 @@ pub enum RtuScan {
 #[must_use]
 pub fn rtu_scan(bytes: &[u8]) -> RtuScan {
     let expected = match bytes {
-        [_, 3 | 4 | 6, ..] => Some(8),
+        [_, 1..=6, ..] => Some(8),
         [_, 16, _, _, _, _, count, ..] => Some(9 + usize::from(*count)),
         _ => None,
     };

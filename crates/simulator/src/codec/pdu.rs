@@ -37,14 +37,21 @@ impl ExceptionCode {
 /// What a master asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Function 3 or 4.
+    /// Functions 1 to 4.
     Read {
         /// Which table.
         table: Table,
-        /// First register, counted from 0.
+        /// First register or bit, counted from 0.
         address: u16,
-        /// Number of registers, 1 to 125.
+        /// Number of registers, 1 to 125, or of bits, 1 to 2000.
         count: u16,
+    },
+    /// Function 5.
+    WriteCoil {
+        /// Coil, counted from 0.
+        address: u16,
+        /// Its new state.
+        on: bool,
     },
     /// Function 6.
     WriteSingle {
@@ -64,6 +71,11 @@ pub enum Request {
 
 /// Most registers in one read (Modbus application protocol V1.1b3, section 6.3).
 const MAX_READ: u16 = 125;
+/// Most bits in one read (section 6.1).
+const MAX_BITS: u16 = 2000;
+/// What a coil is switched on and off with (section 6.5).
+const COIL_ON: u16 = 0xFF00;
+const COIL_OFF: u16 = 0x0000;
 /// Most registers in one write (section 6.12).
 const MAX_WRITE: u16 = 123;
 
@@ -74,14 +86,15 @@ const MAX_WRITE: u16 = 123;
 pub fn parse_request(pdu: &[u8]) -> Result<Request, ExceptionCode> {
     let (function, data) = pdu.split_first().ok_or(ExceptionCode::IllegalFunction)?;
     match (function, data) {
-        (3 | 4, [a, b, c, d]) => {
-            let table = if *function == 3 {
-                Table::Holding
-            } else {
-                Table::Input
+        (1..=4, [a, b, c, d]) => {
+            let (table, most) = match function {
+                1 => (Table::Coil, MAX_BITS),
+                2 => (Table::Discrete, MAX_BITS),
+                3 => (Table::Holding, MAX_READ),
+                _ => (Table::Input, MAX_READ),
             };
             let (address, count) = (word(*a, *b), word(*c, *d));
-            if count == 0 || count > MAX_READ {
+            if count == 0 || count > most {
                 return Err(ExceptionCode::IllegalDataValue);
             }
             Ok(Request::Read {
@@ -90,6 +103,13 @@ pub fn parse_request(pdu: &[u8]) -> Result<Request, ExceptionCode> {
                 count,
             })
         }
+        (5, [a, b, c, d]) => match word(*c, *d) {
+            value @ (COIL_ON | COIL_OFF) => Ok(Request::WriteCoil {
+                address: word(*a, *b),
+                on: value == COIL_ON,
+            }),
+            _ => Err(ExceptionCode::IllegalDataValue),
+        },
         (6, [a, b, c, d]) => Ok(Request::WriteSingle {
             address: word(*a, *b),
             value: word(*c, *d),
@@ -105,7 +125,7 @@ pub fn parse_request(pdu: &[u8]) -> Result<Request, ExceptionCode> {
                 values: rest.chunks_exact(2).map(|w| word(w[0], w[1])).collect(),
             })
         }
-        (3 | 4 | 6 | 16, _) => Err(ExceptionCode::IllegalDataValue),
+        (1..=6 | 16, _) => Err(ExceptionCode::IllegalDataValue),
         (_, _) => Err(ExceptionCode::IllegalFunction),
     }
 }
@@ -118,12 +138,9 @@ pub fn request_pdu(request: &Request) -> Vec<u8> {
             table,
             address,
             count,
-        } => {
-            let function = match table {
-                Table::Holding => 3,
-                Table::Input => 4,
-            };
-            joined(function, &[*address, *count])
+        } => joined(function(*table), &[*address, *count]),
+        Request::WriteCoil { address, on } => {
+            joined(5, &[*address, if *on { COIL_ON } else { COIL_OFF }])
         }
         Request::WriteSingle { address, value } => joined(6, &[*address, *value]),
         Request::WriteMultiple { address, values } => {
@@ -136,17 +153,32 @@ pub fn request_pdu(request: &Request) -> Vec<u8> {
     }
 }
 
-/// Answer to a read.
+/// Answer to a read. Of bits each word is one bit, eight of them go into a byte, the first one
+/// lowest (section 6.1).
 #[must_use]
 pub fn read_answer(table: Table, words: &[u16]) -> Vec<u8> {
-    let function = match table {
+    let data: Vec<u8> = if table.is_bits() {
+        let byte = |bits: &[u16]| {
+            let set = bits.iter().enumerate().filter(|(_, bit)| **bit != 0);
+            set.fold(0_u8, |byte, (index, _)| byte | 1 << index)
+        };
+        words.chunks(8).map(byte).collect()
+    } else {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    };
+    let mut pdu = vec![function(table), u8::try_from(data.len()).unwrap_or(u8::MAX)];
+    pdu.extend(data);
+    pdu
+}
+
+/// Function that reads a table.
+fn function(table: Table) -> u8 {
+    match table {
+        Table::Coil => 1,
+        Table::Discrete => 2,
         Table::Holding => 3,
         Table::Input => 4,
-    };
-    let bytes = u8::try_from(words.len() * 2).unwrap_or(u8::MAX);
-    let mut pdu = vec![function, bytes];
-    pdu.extend(words.iter().flat_map(|word| word.to_be_bytes()));
-    pdu
+    }
 }
 
 /// Answer that refuses a request.
@@ -206,9 +238,48 @@ mod tests {
             [0x03, 0x06, 0x02, 0x2B, 0x00, 0x00, 0x00, 0x64]
         );
         assert_eq!(read_answer(Table::Input, &[10]), [0x04, 0x02, 0x00, 0x0A]);
+        // Section 6.1: coils 20 to 38, CD 6B 05.
+        let coils = [1, 0, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1];
+        assert_eq!(
+            read_answer(Table::Coil, &coils),
+            [0x01, 0x03, 0xCD, 0x6B, 0x05]
+        );
         assert_eq!(
             exception_pdu(0x01, ExceptionCode::IllegalDataAddress),
             [0x81, 0x02]
+        );
+    }
+
+    #[test]
+    fn printed_bit_requests_parse() {
+        // Sections 6.1, 6.2 and 6.5.
+        for (pdu, table, address, count) in [
+            ([0x01, 0x00, 0x13, 0x00, 0x13], Table::Coil, 19, 19),
+            ([0x02, 0x00, 0xC4, 0x00, 0x16], Table::Discrete, 196, 22),
+        ] {
+            let read = Request::Read {
+                table,
+                address,
+                count,
+            };
+            assert_eq!(parse_request(&pdu), Ok(read.clone()));
+            assert_eq!(request_pdu(&read), pdu);
+        }
+        let on = [0x05, 0x00, 0xAC, 0xFF, 0x00];
+        let parsed = parse_request(&on).unwrap();
+        let coil = Request::WriteCoil {
+            address: 172,
+            on: true,
+        };
+        assert_eq!(parsed, coil);
+        assert_eq!(write_answer(&parsed), on);
+        assert_eq!(
+            parse_request(&[5, 0, 0xAC, 0, 1]),
+            Err(ExceptionCode::IllegalDataValue)
+        );
+        assert_eq!(
+            parse_request(&[1, 0, 0, 0x07, 0xD1]),
+            Err(ExceptionCode::IllegalDataValue)
         );
     }
 

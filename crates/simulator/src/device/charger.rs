@@ -1,37 +1,45 @@
-//! A charger behind its registers: limit, pause, failsafe with its keep-alive, and the car.
+//! A charger behind its registers: limit, pause, phases, failsafe with its keep-alive, and the car.
 
-use hw_profiles::{Failsafe, KeepAlive, LimitControl, LimitUnit, PauseControl, Profile};
+use hw_profiles::{KeepAlive, LimitUnit, PauseControl, Profile, RegisterType};
 use site_model::{Milliamps, VehicleState};
 
-use super::value::{counts_for, is_sound, written_base_units, written_counts};
-use super::violation::{Broken, Rule};
+use super::memory::{Memory, Role, roles};
+use super::phases::Phases;
+use super::value::{base_units, bits_of, counts_for};
 use crate::physics::{Energy, Flow, Mains, Vehicle};
 
 /// Nominal voltage that power set-points are converted with, V (as `LimitUnit::Watts` says).
-const NOMINAL_V: u64 = 230;
+pub(super) const NOMINAL_V: u64 = 230;
 
-/// What a charger does without words: when it falls back and what it then offers.
+/// When the device last heard what keeps it from falling back.
 #[derive(Debug)]
 struct Watchdog {
-    /// Counts as written to the failsafe's timeout register.
-    timeout_counts: u64,
-    /// Counts as written to the failsafe's current register.
-    current_counts: u64,
     fed_at_ms: u64,
     fallen: bool,
+}
+
+/// What a charger is like from the factory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Build {
+    pub(crate) supply_phases: u8,
+    /// Most it can carry, whatever it is told.
+    pub(crate) rated: Milliamps,
+    /// Its fallback current, if the profile does not tell it.
+    pub(crate) fallback: Milliamps,
+    pub(crate) energy_wh: u64,
 }
 
 /// Changing state of one charger; the profile stays outside.
 #[derive(Debug)]
 pub(crate) struct Charger {
-    pub(crate) supply_phases: u8,
-    /// Most it can carry, whatever it is told.
-    rated: Milliamps,
-    factory_fallback: Milliamps,
-    /// Counts in the limit register.
-    limit_counts: u64,
-    /// Paused by the switch register.
-    switched_off: bool,
+    build: Build,
+    /// What was written.
+    pub(super) memory: Memory,
+    /// What of the failsafe a power loss leaves.
+    pub(super) saved: Memory,
+    pub(super) phases: Phases,
+    /// When the device clears its life bit.
+    pub(super) clears_at_ms: Option<u64>,
     watchdog: Watchdog,
     pub(crate) vehicle: Option<Vehicle>,
     /// State that the charger itself insists on: E, F or a fault.
@@ -44,108 +52,197 @@ pub(crate) struct Charger {
 }
 
 impl Charger {
-    pub(crate) fn new(
-        profile: &Profile,
-        supply_phases: u8,
-        rated: Milliamps,
-        fallback: Milliamps,
-        energy_wh: u64,
-    ) -> Self {
+    pub(crate) fn new(profile: &Profile, build: Build) -> Self {
+        let supply_phases = build.supply_phases.clamp(1, 3);
         let mut charger = Self {
-            supply_phases: supply_phases.clamp(1, 3),
-            rated,
-            factory_fallback: fallback,
-            limit_counts: 0,
-            switched_off: false,
+            build: Build {
+                supply_phases,
+                ..build
+            },
+            memory: Memory::default(),
+            saved: Memory::default(),
+            phases: Phases::new(supply_phases),
+            clears_at_ms: None,
             watchdog: Watchdog {
-                timeout_counts: 0,
-                current_counts: 0,
                 fed_at_ms: 0,
                 fallen: false,
             },
             vehicle: None,
             forced: None,
-            lifetime: Energy::starting_at(energy_wh),
+            lifetime: Energy::starting_at(build.energy_wh),
             session: Energy::default(),
             flow: Flow::default(),
             powered: true,
         };
-        charger.forget(profile, true);
+        for (role, write) in roles(profile) {
+            let factory = charger.factory_bits(profile, role, write.ty);
+            charger.memory.set(write, factory);
+        }
+        charger.saved = charger.memory.clone();
         charger
     }
 
-    /// Back to what is in force after power-on; `factory` also for what survives a power loss.
-    fn forget(&mut self, profile: &Profile, factory: bool) {
+    /// What stands in a register that nobody has written yet.
+    fn factory_bits(&self, profile: &Profile, role: Role<'_>, ty: RegisterType) -> u64 {
+        let other = |value: u64| u64::from(value == 0);
+        match role {
+            Role::Setup(setup) | Role::PhaseSetup(setup) | Role::FailsafePersist(setup) => {
+                other(setup.value)
+            }
+            Role::Limit(limit) => {
+                let units = self.in_unit(limit.unit, limit.maximum);
+                bits_of(ty, counts_for(limit.scale, units))
+            }
+            Role::PauseSwitch { resume, .. } => resume,
+            Role::FailsafeCurrent(failsafe) => {
+                let fallback = self.factory_fallback(profile);
+                let units = self.in_unit(failsafe.current_unit, fallback);
+                let pause = failsafe.current_pause.filter(|_| fallback == Milliamps(0));
+                pause.unwrap_or_else(|| bits_of(ty, counts_for(failsafe.current_scale, units)))
+            }
+            Role::FailsafeTimeout(failsafe) => {
+                let counts = counts_for(failsafe.timeout_scale, failsafe.timeout_default_ms);
+                bits_of(ty, counts)
+            }
+            Role::FailsafeEnable(setup) => {
+                let on = profile
+                    .failsafe
+                    .as_ref()
+                    .map_or(0, |f| f.timeout_default_ms)
+                    > 0;
+                if on { setup.value } else { other(setup.value) }
+            }
+            Role::Token { value } => other(value),
+            Role::LifeBit { cleared, .. } => cleared,
+            Role::Phases(switch) if self.build.supply_phases == 1 => switch.one,
+            Role::Phases(switch) => switch.three,
+        }
+    }
+
+    /// What is volatile is forgotten.
+    fn forget(&mut self, profile: &Profile) {
         let volatile = profile.limit.as_ref().is_some_and(|limit| limit.volatile);
-        if let Some(limit) = profile.limit.as_ref().filter(|_| volatile || factory) {
-            let most = match limit.unit {
-                LimitUnit::Milliamps => u64::from(limit.maximum.0),
-                LimitUnit::Watts => self.watts(limit.maximum),
+        let persists = profile
+            .failsafe
+            .as_ref()
+            .is_some_and(|f| f.persist.is_some());
+        for (role, write) in roles(profile) {
+            let bits = match role {
+                Role::Limit(_) | Role::PauseSwitch { .. } if !volatile => continue,
+                Role::FailsafeCurrent(_) | Role::FailsafeTimeout(_) | Role::FailsafeEnable(_) => {
+                    match (persists, volatile) {
+                        (true, _) => self.saved.get(write),
+                        (false, true) => self.factory_bits(profile, role, write.ty),
+                        (false, false) => continue,
+                    }
+                }
+                Role::Phases(_) => continue,
+                Role::Setup(_)
+                | Role::Limit(_)
+                | Role::PauseSwitch { .. }
+                | Role::FailsafePersist(_)
+                | Role::Token { .. }
+                | Role::LifeBit { .. }
+                | Role::PhaseSetup(_) => self.factory_bits(profile, role, write.ty),
             };
-            self.limit_counts = counts_for(limit.scale, most);
-            self.switched_off = false;
+            self.memory.set(write, bits);
         }
-        if let Some(failsafe) = profile.failsafe.as_ref().filter(|_| volatile || factory) {
-            let watchdog = &mut self.watchdog;
-            watchdog.timeout_counts =
-                counts_for(failsafe.timeout_scale, failsafe.timeout_default_ms);
-            watchdog.current_counts =
-                counts_for(failsafe.current_scale, u64::from(self.factory_fallback.0));
+        self.clears_at_ms = None;
+    }
+
+    fn factory_fallback(&self, profile: &Profile) -> Milliamps {
+        let told = profile.failsafe.as_ref().and_then(|f| f.factory_current);
+        match (self.build.fallback, told) {
+            (Milliamps(0), Some(told)) => told,
+            (fallback, _) => fallback,
         }
+    }
+
+    /// Phases that a car can be given now.
+    pub(crate) fn phases_now(&self) -> u8 {
+        self.phases.now().min(self.build.supply_phases)
+    }
+
+    /// Phases it is wired to.
+    pub(crate) fn supply_phases(&self) -> u8 {
+        self.build.supply_phases
     }
 
     /// Limit in force before the failsafe is asked; 0 is a pause.
-    fn set_point(&self, profile: &Profile) -> Milliamps {
+    pub(super) fn set_point(&self, profile: &Profile) -> Milliamps {
         let Some(limit) = &profile.limit else {
             return Milliamps(0);
         };
-        let pause_value = match limit.pause {
-            Some(PauseControl::Value(value)) => Some(value),
-            Some(PauseControl::Switch { .. }) | None => None,
-        };
-        if self.switched_off || pause_value == Some(self.limit_counts) {
+        let bits = self.memory.get(&limit.write);
+        if self.switched_off(profile) || limit.pause == Some(PauseControl::Value(bits)) {
             return Milliamps::PAUSE;
         }
-        self.milliamps(limit, self.limit_counts)
+        self.milliamps(limit.unit, base_units(limit.write.ty, limit.scale, bits))
     }
 
-    fn milliamps(&self, limit: &LimitControl, counts: u64) -> Milliamps {
-        let scale = limit.scale;
-        let units =
-            u128::from(counts) * u128::from(scale.numerator) / u128::from(scale.denominator);
-        let milliamps = match limit.unit {
-            LimitUnit::Milliamps => units,
+    fn switched_off(&self, profile: &Profile) -> bool {
+        let limit = profile.limit.as_ref();
+        limit.is_some_and(|limit| match &limit.pause {
+            Some(PauseControl::Switch { write, pause, .. }) => self.memory.get(write) == *pause,
+            Some(PauseControl::Value(_)) | None => false,
+        })
+    }
+
+    /// Base units of a set-point as current per phase.
+    pub(super) fn milliamps(&self, unit: LimitUnit, units: u64) -> Milliamps {
+        let milliamps = match unit {
+            LimitUnit::Milliamps => u128::from(units),
             LimitUnit::Watts => {
-                units * 1000 / u128::from(NOMINAL_V * u64::from(self.supply_phases))
+                u128::from(units) * 1000 / u128::from(NOMINAL_V * u64::from(self.phases_now()))
             }
         };
         Milliamps(u32::try_from(milliamps).unwrap_or(u32::MAX))
     }
 
-    fn watts(&self, current: Milliamps) -> u64 {
-        u64::from(current.0) * NOMINAL_V * u64::from(self.supply_phases) / 1000
+    fn in_unit(&self, unit: LimitUnit, current: Milliamps) -> u64 {
+        match unit {
+            LimitUnit::Milliamps => u64::from(current.0),
+            LimitUnit::Watts => {
+                u64::from(current.0) * NOMINAL_V * u64::from(self.phases_now()) / 1000
+            }
+        }
     }
 
-    fn fallback(&self, profile: &Profile) -> Milliamps {
-        profile.failsafe.as_ref().map_or(Milliamps(0), |failsafe| {
-            let scale = failsafe.current_scale;
-            let units = u128::from(self.watchdog.current_counts) * u128::from(scale.numerator)
-                / u128::from(scale.denominator);
-            Milliamps(u32::try_from(units).unwrap_or(u32::MAX))
-        })
+    /// What the device falls back to.
+    pub(crate) fn fallback(&self, profile: &Profile) -> Milliamps {
+        let Some(failsafe) = &profile.failsafe else {
+            return Milliamps(0);
+        };
+        let Some(current) = &failsafe.current else {
+            return self.factory_fallback(profile);
+        };
+        let bits = self.memory.get(current);
+        if failsafe.current_pause == Some(bits) {
+            return Milliamps(0);
+        }
+        let units = base_units(current.ty, failsafe.current_scale, bits);
+        self.milliamps(failsafe.current_unit, units)
+    }
+
+    /// Whether everything that must be written before the limit counts was written.
+    pub(crate) fn set_up(&self, profile: &Profile) -> bool {
+        profile.setup.iter().all(|setup| self.memory.holds(setup))
     }
 
     /// What the pilot signals to the car now.
     pub(crate) fn offered(&self, profile: &Profile) -> Milliamps {
-        if self.forced.is_some() || !self.powered {
+        let off = self.forced.is_some() || !self.powered || self.phases.moving();
+        if off || self.switched_off(profile) {
             return Milliamps(0);
         }
         let told = if self.watchdog.fallen {
             self.fallback(profile)
+        } else if !self.set_up(profile) {
+            profile.limit.as_ref().map_or(Milliamps(0), |l| l.maximum)
         } else {
             self.set_point(profile)
         };
-        told.min(self.rated)
+        told.min(self.build.rated)
     }
 
     /// Whether the device itself says "paused".
@@ -171,16 +268,6 @@ impl Charger {
         self.watchdog.fallen
     }
 
-    /// Counts in the limit register, as a master reads them back at the same address.
-    pub(crate) fn limit_counts(&self) -> u64 {
-        self.limit_counts
-    }
-
-    /// Counts of the failsafe's registers: current, timeout.
-    pub(crate) fn failsafe_counts(&self) -> (u64, u64) {
-        (self.watchdog.current_counts, self.watchdog.timeout_counts)
-    }
-
     pub(crate) fn plug_in(&mut self, vehicle: Vehicle) {
         self.vehicle = Some(vehicle);
         self.session = Energy::default();
@@ -202,7 +289,7 @@ impl Charger {
     /// Power goes: no current, and what is volatile is forgotten.
     pub(crate) fn power_off(&mut self, profile: &Profile) {
         self.powered = false;
-        self.forget(profile, false);
+        self.forget(profile);
         self.cut_off();
     }
 
@@ -221,15 +308,18 @@ impl Charger {
 
     /// Moves on by `ms`, at most one physics step.
     pub(crate) fn step(&mut self, profile: &Profile, now_ms: u64, ms: u64, mains: &Mains) {
+        self.phases.step(now_ms);
+        self.clear_life_bit(profile, now_ms);
         let silent_ms = now_ms.saturating_sub(self.watchdog.fed_at_ms);
         self.watchdog.fallen = self
             .timeout_ms(profile)
             .is_some_and(|most| silent_ms > most);
         let offered = self.offered(profile);
+        let phases = self.phases_now();
         self.flow = Flow::default();
         if let Some(vehicle) = &mut self.vehicle {
             vehicle.step(now_ms, ms, offered);
-            let currents = vehicle.currents(self.supply_phases);
+            let currents = vehicle.currents(phases);
             self.flow = Flow::of(currents, mains.voltage(), vehicle.power_factor_permille());
             vehicle.take(&self.flow, ms);
         }
@@ -237,25 +327,50 @@ impl Charger {
         self.session.add(&self.flow, ms);
     }
 
-    /// Silence after which the device falls back. A profile without registers for it falls back
-    /// half an interval after the keep-alive was due.
-    fn timeout_ms(&self, profile: &Profile) -> Option<u64> {
+    fn clear_life_bit(&mut self, profile: &Profile, now_ms: u64) {
+        if let KeepAlive::LifeBit { write, cleared, .. } = &profile.keep_alive
+            && self.clears_at_ms.is_some_and(|at_ms| now_ms >= at_ms)
+        {
+            self.memory.set(write, *cleared);
+            self.clears_at_ms = None;
+        }
+    }
+
+    /// Silence after which the device falls back; `None`: never. A profile that says nothing of it
+    /// falls back half an interval after the keep-alive was due.
+    pub(crate) fn timeout_ms(&self, profile: &Profile) -> Option<u64> {
         let interval = match &profile.keep_alive {
             KeepAlive::None => return None,
             KeepAlive::AnyRequest { interval_ms }
             | KeepAlive::RewriteLimit { interval_ms }
-            | KeepAlive::WriteRegister { interval_ms, .. } => *interval_ms,
+            | KeepAlive::RewriteTimeout { interval_ms }
+            | KeepAlive::WriteRegister { interval_ms, .. }
+            | KeepAlive::LifeBit { interval_ms, .. } => *interval_ms,
         };
+        let undocumented = interval.saturating_add(interval / 2);
         let Some(failsafe) = &profile.failsafe else {
-            return Some(interval.saturating_add(interval / 2));
+            return Some(undocumented);
         };
-        let scale = failsafe.timeout_scale;
-        let ms = u128::from(self.watchdog.timeout_counts) * u128::from(scale.numerator)
-            / u128::from(scale.denominator);
-        u64::try_from(ms).ok().filter(|ms| *ms > 0)
+        if failsafe
+            .enable
+            .as_ref()
+            .is_some_and(|on| !self.memory.holds(on))
+        {
+            return None;
+        }
+        match &failsafe.timeout {
+            None if failsafe.timeout_default_ms == 0 => Some(undocumented),
+            None => Some(failsafe.timeout_default_ms),
+            Some(timeout) => {
+                let bits = self.memory.get(timeout);
+                let ms = base_units(timeout.ty, failsafe.timeout_scale, bits);
+                (ms > 0).then_some(ms)
+            }
+        }
     }
 
-    fn feed(&mut self, now_ms: u64) {
+    /// What keeps it from falling back was heard.
+    pub(crate) fn feed(&mut self, now_ms: u64) {
         self.watchdog.fed_at_ms = now_ms;
         self.watchdog.fallen = false;
     }
@@ -265,93 +380,5 @@ impl Charger {
         if let KeepAlive::AnyRequest { .. } = profile.keep_alive {
             self.feed(now_ms);
         }
-    }
-
-    /// Takes a write of a whole register; its shape was checked before.
-    ///
-    /// # Errors
-    /// A limit the device does not accept.
-    pub(crate) fn write(
-        &mut self,
-        profile: &Profile,
-        now_ms: u64,
-        address: u16,
-        values: &[u16],
-    ) -> Result<(), Broken> {
-        if let Some(limit) = &profile.limit {
-            if limit.write.address == address {
-                self.write_limit(limit, values)?;
-                if let KeepAlive::RewriteLimit { .. } = profile.keep_alive {
-                    self.feed(now_ms);
-                }
-            }
-            if let Some(PauseControl::Switch {
-                write,
-                pause,
-                resume,
-            }) = &limit.pause
-                && write.address == address
-            {
-                let counts = written_counts(write.ty, write.words, values);
-                self.write_switch(counts, *pause, *resume)?;
-            }
-        }
-        if let Some(failsafe) = &profile.failsafe {
-            self.write_failsafe(failsafe, address, values);
-        }
-        if let KeepAlive::WriteRegister { write, value, .. } = &profile.keep_alive
-            && write.address == address
-            && written_counts(write.ty, write.words, values) == *value
-        {
-            self.feed(now_ms);
-        }
-        Ok(())
-    }
-
-    fn write_switch(&mut self, counts: u64, pause: u64, resume: u64) -> Result<(), Broken> {
-        if counts != pause && counts != resume {
-            let detail = format!("switch {counts}: neither {pause} nor {resume}");
-            return Err(Broken::new(Rule::LimitOutOfRange, detail));
-        }
-        self.switched_off = counts == pause;
-        Ok(())
-    }
-
-    fn write_failsafe(&mut self, failsafe: &Failsafe, address: u16, values: &[u16]) {
-        let (current, timeout) = (&failsafe.current, &failsafe.timeout);
-        if current.address == address {
-            self.watchdog.current_counts = written_counts(current.ty, current.words, values);
-        }
-        if timeout.address == address {
-            self.watchdog.timeout_counts = written_counts(timeout.ty, timeout.words, values);
-        }
-    }
-
-    fn write_limit(&mut self, limit: &LimitControl, values: &[u16]) -> Result<(), Broken> {
-        let (ty, words) = (limit.write.ty, limit.write.words);
-        let asked = written_base_units(ty, words, limit.scale, values);
-        let counts = match limit.pause {
-            Some(PauseControl::Value(pause)) if written_counts(ty, words, values) == pause => pause,
-            Some(PauseControl::Value(_) | PauseControl::Switch { .. }) | None => {
-                counts_for(limit.scale, asked)
-            }
-        };
-        let pauses = limit.pause == Some(PauseControl::Value(counts));
-        let current = self.milliamps(limit, counts);
-        // Whole watts of the lowest current may be a few mA less than it.
-        let slack = match limit.unit {
-            LimitUnit::Milliamps => 0,
-            LimitUnit::Watts => 5,
-        };
-        let sound = is_sound(ty, words, values);
-        let allowed =
-            current.0.saturating_add(slack) >= limit.minimum.0 && current <= limit.maximum;
-        if !sound || (!pauses && !allowed) {
-            let (low, high) = (limit.minimum, limit.maximum);
-            let detail = format!("limit of {current}: {low} to {high}, or a pause");
-            return Err(Broken::new(Rule::LimitOutOfRange, detail));
-        }
-        self.limit_counts = counts;
-        Ok(())
     }
 }

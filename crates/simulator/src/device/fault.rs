@@ -134,6 +134,10 @@ fn shorten(pdu: &mut Vec<u8>) {
             *bytes = bytes.saturating_sub(2);
             pdu.truncate(pdu.len() - 2);
         }
+        [1 | 2, bytes, rest @ ..] if !rest.is_empty() => {
+            *bytes = bytes.saturating_sub(1);
+            pdu.pop();
+        }
         _ => {
             pdu.pop();
         }

@@ -1,10 +1,11 @@
 //! Raw values that never change: firmware, serial number, model, and whatever else a profile's
 //! probes and conditions look at to tell variants apart.
 
-use hw_profiles::{Condition, Profile, Quantity, RawMatch, Register, RegisterType};
+use hw_profiles::{Condition, Profile, Quantity, RawMatch, Register};
 
+use super::place::Variant;
 use super::rules::{RawValues, candidates, passes, telling_names};
-use super::value::RawValue;
+use super::value::{Form, RawValue, form};
 
 /// What the user of the simulator fixed.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +14,7 @@ pub(crate) struct Given {
     pub(crate) firmware: Option<String>,
     /// Raw values by register name; they win over everything.
     pub(crate) raw: Vec<(String, u64)>,
+    pub(crate) variant: Variant,
 }
 
 /// Values of all registers that are fixed in a device of this profile.
@@ -23,6 +25,9 @@ pub(crate) fn fixed_values(profile: &Profile, given: &Given) -> RawValues {
         let raw = given.raw.iter().find(|(name, _)| *name == register.name);
         if let Some((_, raw)) = raw {
             values.insert(register.name.clone(), RawValue::Number(*raw));
+        } else if let Some(exponent) = own_exponent(profile, register) {
+            let raw = u64::from(exponent.cast_unsigned());
+            values.insert(register.name.clone(), RawValue::Number(raw));
         } else if !telling.contains(&register.name)
             && let Some(value) = fixed_value(profile, given, register)
         {
@@ -32,42 +37,83 @@ pub(crate) fn fixed_values(profile: &Profile, given: &Given) -> RawValues {
     values
 }
 
+/// What a scale register tells: so many places that every plausible value fits a register of 16
+/// bits. 0 for a value that has none.
+pub(crate) fn exponent_of(profile: &Profile, register: &Register) -> i16 {
+    let named = register.scale_register.as_deref();
+    let scale = named.and_then(|name| profile.register(name));
+    scale
+        .and_then(|scale| own_exponent(profile, scale))
+        .unwrap_or(0)
+}
+
+/// What a register tells if it is the scale register of others, the first of which decides.
+fn own_exponent(profile: &Profile, scale: &Register) -> Option<i16> {
+    let mut scaled = profile.registers.iter();
+    let first = scaled.find(|r| r.scale_register.as_ref() == Some(&scale.name))?;
+    Some(match first.quantity {
+        Some(Quantity::CurrentL1 | Quantity::CurrentL2 | Quantity::CurrentL3) => -2,
+        Some(Quantity::Frequency) => -2,
+        Some(Quantity::VoltageL1 | Quantity::VoltageL2 | Quantity::VoltageL3) => -1,
+        Some(
+            Quantity::PowerL1
+            | Quantity::PowerL2
+            | Quantity::PowerL3
+            | Quantity::Power
+            | Quantity::ApparentPower,
+        ) => 1,
+        Some(
+            Quantity::CurrentLimit
+            | Quantity::PowerLimit
+            | Quantity::EnergyImport
+            | Quantity::EnergyExport
+            | Quantity::EnergySession
+            | Quantity::ApparentEnergy
+            | Quantity::ErrorCode
+            | Quantity::Firmware
+            | Quantity::Serial
+            | Quantity::Model,
+        )
+        | None => 0,
+    })
+}
+
+/// Whether the physics say what a register shows.
+fn is_measured(quantity: Quantity) -> bool {
+    !matches!(
+        quantity,
+        Quantity::Firmware | Quantity::Serial | Quantity::Model
+    )
+}
+
 fn fixed_value(profile: &Profile, given: &Given, register: &Register) -> Option<RawValue> {
+    if register.quantity.is_some_and(is_measured) {
+        return None;
+    }
     let (text, is_given) = text_of(profile, given, register);
-    let probes: Vec<&RawMatch> = profile
-        .probes
-        .iter()
-        .filter(|probe| probe.register == register.name)
-        .map(|probe| &probe.test)
-        .collect();
-    let gates: Vec<&RawMatch> = gates(profile)
-        .filter(|condition| condition.register == register.name)
-        .map(|condition| &condition.test)
-        .collect();
+    let named = |condition: &&Condition| condition.register == register.name;
+    let probes: Vec<&Condition> = profile.probes.iter().filter(named).collect();
+    let gates: Vec<&Condition> = gates(profile).filter(named).collect();
     let natural = text.map(RawValue::Text);
     if is_given || (probes.is_empty() && gates.is_empty()) {
         return natural;
     }
     // A text stays if it may; a number begins where the newest variant begins.
-    let (first, last) = match register.ty {
-        RegisterType::Ascii { .. } | RegisterType::Utf16 { .. } => (natural, None),
-        RegisterType::U16
-        | RegisterType::I16
-        | RegisterType::U32
-        | RegisterType::I32
-        | RegisterType::U64
-        | RegisterType::I64
-        | RegisterType::F32
-        | RegisterType::F64 => (None, natural),
+    let (first, last) = match form(register.ty) {
+        Form::Text => (natural, None),
+        Form::Unsigned | Form::Signed | Form::Single | Form::Double => (None, natural),
     };
     let tests = || probes.iter().chain(&gates).copied();
     let mut starts: Vec<u64> = tests().filter_map(range_start).collect();
     starts.sort_unstable_by(|a, b| b.cmp(a));
     let starts = starts.into_iter().map(RawValue::Number);
     let found = first.into_iter().chain(starts);
-    let found = found.chain(candidates(register, tests())).chain(last);
+    let found = found
+        .chain(candidates(profile, register, tests()))
+        .chain(last);
     let score = |raw: &RawValue| {
-        let passing = |tests: &[&RawMatch]| tests.iter().filter(|t| passes(t, raw)).count();
+        let passing =
+            |tests: &[&Condition]| tests.iter().filter(|c| passes(profile, c, raw)).count();
         1000 * passing(&probes) + passing(&gates)
     };
     // Of equals the first stays: it is the natural one.
@@ -94,17 +140,22 @@ fn text_of(profile: &Profile, given: &Given, register: &Register) -> (Option<Str
     }
 }
 
-fn range_start(test: &RawMatch) -> Option<u64> {
-    match test {
+fn range_start(condition: &Condition) -> Option<u64> {
+    match &condition.test {
         RawMatch::Between(low, _) => Some(*low),
-        RawMatch::OneOf(_) | RawMatch::BitsSet(_) | RawMatch::BitsClear(_) | RawMatch::Text(_) => {
-            None
-        }
+        RawMatch::OneOf(_)
+        | RawMatch::BitsSet(_)
+        | RawMatch::BitsClear(_)
+        | RawMatch::Text(_)
+        | RawMatch::ValueBetween(..) => None,
     }
 }
 
 fn gates(profile: &Profile) -> impl Iterator<Item = &Condition> {
-    profile.registers.iter().flat_map(|register| &register.when)
+    let registers = profile.registers.iter().flat_map(|r| &r.when);
+    let switch = profile.phase_switch.iter().flat_map(|switch| &switch.when);
+    let failsafe = profile.failsafe.iter().flat_map(|failsafe| &failsafe.when);
+    registers.chain(switch).chain(failsafe)
 }
 
 #[cfg(test)]
@@ -128,6 +179,7 @@ mod tests {
             serial: Some("4711".to_owned()),
             firmware: None,
             raw: vec![("product_code".to_owned(), 312_345)],
+            variant: Variant::default(),
         };
         let keba = fixed_values(&keba_like(), &given);
         assert_eq!(keba["product_code"], RawValue::Number(312_345));

@@ -1,66 +1,100 @@
 //! What each register shows now, made from the physics behind it.
 
-use hw_profiles::{Profile, Quantity, Register, Table};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+
+use hw_profiles::{Profile, Quantity, Register};
 use site_model::{Milliamps, Millivolts, VehicleState};
 
+use super::charger::NOMINAL_V;
+use super::identity::exponent_of;
+use super::part::{Body, Part};
 use super::rules::{RawValues, all_hold, telling_names, values_for_state};
-use super::value::{RawValue, Shown, counts_words, raw_words, shown_words, written_counts};
-use super::{Body, Device};
+use super::value::{RawValue, Shown, joined_bits, number_of, raw_words, shown_words};
 use crate::physics::{Energy, FREQUENCY_MHZ, Flow, Mains};
 
 /// Error code that a faulted charger shows.
 const ERROR_CODE: i128 = 1;
 
-/// Registers of one device at one moment.
+/// Registers of one connector or meter at one moment.
 #[derive(Debug)]
 pub(crate) struct Image<'a> {
-    device: &'a Device,
+    part: &'a Part,
     voltage: [Millivolts; 3],
     /// Raw values that conditions look at.
     known: RawValues,
 }
 
 impl<'a> Image<'a> {
-    pub(crate) fn new(device: &'a Device, mains: &Mains) -> Self {
+    pub(crate) fn new(part: &'a Part, mains: &Mains) -> Self {
         let mut image = Self {
-            device,
+            part,
             voltage: mains.voltage(),
-            known: device.fixed.clone(),
+            known: part.fixed.clone(),
         };
-        let telling = telling_names(&device.profile);
-        for register in &device.profile.registers {
-            let named = telling.contains(&register.name) || gated_by(&device.profile, register);
+        let profile = &part.profile;
+        let telling = telling_names(profile);
+        for register in &profile.registers {
+            let named = telling.contains(&register.name) || gated_by(profile, register);
             if named && register.quantity.is_some() && !image.known.contains_key(&register.name) {
                 let words = image.measured_words(register);
-                let counts = written_counts(register.ty, register.words, &words);
-                image
-                    .known
-                    .insert(register.name.clone(), RawValue::Number(counts));
+                image.know(register, &words);
             }
         }
-        if let Body::Charger(charger) = &device.body {
-            let paused = charger.paused(&device.profile);
+        if let Body::Charger(charger) = &part.body {
+            let pinned = image.pin();
+            let paused = charger.paused(profile);
             let state = charger.state();
-            image.known = state_values(&device.profile, state, paused, &image.known);
+            image.known = part
+                .solved
+                .of(profile, state, paused, &image.known, &pinned);
         }
         image
     }
 
+    /// Registers that show what was written or where the phases are, whatever the state is.
+    fn pin(&mut self) -> BTreeSet<String> {
+        let mut pinned = BTreeSet::new();
+        for register in &self.part.profile.registers {
+            let words = self.repeated_words(register);
+            if let Some(words) = words.filter(|_| !self.part.fixed.contains_key(&register.name)) {
+                self.know(register, &words);
+                pinned.insert(register.name.clone());
+            }
+        }
+        pinned
+    }
+
+    fn know(&mut self, register: &Register, words: &[u16]) {
+        let number = number_of(register.ty, joined_bits(register.words, words));
+        self.known
+            .insert(register.name.clone(), RawValue::Number(number));
+    }
+
     /// Registers that exist in this variant of the device.
     pub(crate) fn existing(&self) -> Vec<&'a Register> {
-        let registers = self.device.profile.registers.iter();
+        let registers = self.part.profile.registers.iter();
         registers
-            .filter(|register| all_hold(&register.when, &self.known))
+            .filter(|register| all_hold(&self.part.profile, &register.when, &self.known))
             .collect()
+    }
+
+    /// Whether this variant can switch its phases.
+    pub(crate) fn switches_phases(&self) -> bool {
+        let switch = self.part.profile.phase_switch.as_ref();
+        switch.is_some_and(|switch| all_hold(&self.part.profile, &switch.when, &self.known))
     }
 
     /// Words of one register.
     pub(crate) fn words(&self, register: &Register) -> Vec<u16> {
-        if self.device.unavailable.contains(&register.name) {
-            return shown_words(register, &Shown::NotAvailable);
+        if self.part.unavailable.contains(&register.name) {
+            return shown_words(register, 0, &Shown::NotAvailable);
         }
-        if let Some(counts) = self.read_back_counts(register) {
-            return counts_words(register.ty, register.words, counts);
+        if self.part.fixed.contains_key(&register.name) {
+            return raw_words(register, &self.known[&register.name]);
+        }
+        if let Some(words) = self.repeated_words(register) {
+            return words;
         }
         match self.known.get(&register.name) {
             Some(raw) => raw_words(register, raw),
@@ -68,44 +102,39 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// Counts of a register that repeats what was written.
-    fn read_back_counts(&self, register: &Register) -> Option<u64> {
-        let Body::Charger(charger) = &self.device.body else {
+    /// Words of a register that repeats what was written, or tells the phases.
+    fn repeated_words(&self, register: &Register) -> Option<Vec<u16>> {
+        let Body::Charger(charger) = &self.part.body else {
             return None;
         };
-        let profile = &self.device.profile;
-        let limit = profile.limit.as_ref().filter(|limit| {
-            register.table == Table::Holding && register.address == limit.write.address
-        });
-        if limit.is_some() {
-            return Some(charger.limit_counts());
+        let profile = &self.part.profile;
+        if let Some(switch) = &profile.phase_switch
+            && let Some(shown) = &switch.read_back
+            && shown.register == register.name
+        {
+            let raw = charger.phases.shown(switch)?;
+            return Some(raw_words(register, &RawValue::Number(raw)));
         }
-        let failsafe = profile.failsafe.as_ref()?;
-        let (current, timeout) = charger.failsafe_counts();
-        let name = Some(&register.name);
-        if failsafe.current_read_back.as_ref() == name {
-            Some(current)
-        } else if failsafe.timeout_read_back.as_ref() == name {
-            Some(timeout)
-        } else {
-            None
-        }
+        charger.memory.words(profile, register)
     }
 
     fn measured_words(&self, register: &Register) -> Vec<u16> {
         let shown = register.quantity.map(|quantity| self.shown(quantity));
-        shown_words(register, &shown.unwrap_or(Shown::Milli(0)))
+        let exponent = exponent_of(&self.part.profile, register);
+        shown_words(register, exponent, &shown.unwrap_or(Shown::Milli(0)))
     }
 
-    fn shown(&self, quantity: Quantity) -> Shown {
-        match &self.device.body {
+    /// What is true of a quantity, whatever the registers say.
+    pub(crate) fn shown(&self, quantity: Quantity) -> Shown {
+        match &self.part.body {
             Body::Charger(charger) => Terminals {
                 flow: charger.flow(),
                 voltage: self.voltage,
-                phases: usize::from(charger.supply_phases),
+                phases: usize::from(charger.supply_phases()),
                 lifetime: &charger.lifetime,
                 session: Some(&charger.session),
-                limit: charger.offered(&self.device.profile),
+                limit: charger.offered(&self.part.profile),
+                limit_phases: charger.phases_now(),
                 faulted: charger.forced.is_some(),
             }
             .shown(quantity),
@@ -116,6 +145,7 @@ impl<'a> Image<'a> {
                 lifetime: &meter.energy,
                 session: None,
                 limit: Milliamps(0),
+                limit_phases: 0,
                 faulted: false,
             }
             .shown(quantity),
@@ -123,10 +153,54 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Whether another register exists only where a condition on this one holds.
+/// How many solutions are remembered.
+const SOLVED_MAX: usize = 16;
+
+#[derive(Debug, PartialEq)]
+struct Question {
+    state: VehicleState,
+    paused: bool,
+    natural: RawValues,
+}
+
+/// Raw values for states, remembered because finding them is the dearest thing a device does.
+#[derive(Debug, Default)]
+pub(crate) struct Solved(RefCell<VecDeque<(Question, RawValues)>>);
+
+impl Solved {
+    fn of(
+        &self,
+        profile: &Profile,
+        state: VehicleState,
+        paused: bool,
+        natural: &RawValues,
+        pinned: &BTreeSet<String>,
+    ) -> RawValues {
+        let question = Question {
+            state,
+            paused,
+            natural: natural.clone(),
+        };
+        let mut solved = self.0.borrow_mut();
+        if let Some((_, values)) = solved.iter().find(|(asked, _)| *asked == question) {
+            return values.clone();
+        }
+        let values = state_values(profile, state, paused, natural, pinned);
+        solved.push_back((question, values.clone()));
+        if solved.len() > SOLVED_MAX {
+            solved.pop_front();
+        }
+        values
+    }
+}
+
+/// Whether something exists only where a condition on this register holds.
 fn gated_by(profile: &Profile, register: &Register) -> bool {
-    let mut conditions = profile.registers.iter().flat_map(|r| &r.when);
-    conditions.any(|condition| condition.register == register.name)
+    let registers = profile.registers.iter().flat_map(|r| &r.when);
+    let switch = profile.phase_switch.iter().flat_map(|switch| &switch.when);
+    registers
+        .chain(switch)
+        .any(|condition| condition.register == register.name)
 }
 
 /// Raw values for a state, or for the nearest one that the profile has a word for.
@@ -135,6 +209,7 @@ fn state_values(
     state: VehicleState,
     paused: bool,
     natural: &RawValues,
+    pinned: &BTreeSet<String>,
 ) -> RawValues {
     let alternatives: &[VehicleState] = match state {
         VehicleState::A | VehicleState::B | VehicleState::C => &[],
@@ -145,7 +220,7 @@ fn state_values(
     };
     std::iter::once(&state)
         .chain(alternatives)
-        .find_map(|state| values_for_state(profile, *state, paused, natural))
+        .find_map(|state| values_for_state(profile, *state, paused, natural, pinned))
         .unwrap_or_else(|| natural.clone())
 }
 
@@ -157,6 +232,7 @@ struct Terminals<'a> {
     lifetime: &'a Energy,
     session: Option<&'a Energy>,
     limit: Milliamps,
+    limit_phases: u8,
     faulted: bool,
 }
 
@@ -164,6 +240,7 @@ impl Terminals<'_> {
     fn shown(&self, quantity: Quantity) -> Shown {
         match quantity {
             Quantity::CurrentLimit => milliamps(self.limit),
+            Quantity::PowerLimit => Shown::Milli(self.limit_mw()),
             Quantity::CurrentL1 => milliamps(self.flow.current[0]),
             Quantity::CurrentL2 => milliamps(self.flow.current[1]),
             Quantity::CurrentL3 => milliamps(self.flow.current[2]),
@@ -186,6 +263,11 @@ impl Terminals<'_> {
             // Texts are fixed when the device is made.
             Quantity::Firmware | Quantity::Serial | Quantity::Model => Shown::NotAvailable,
         }
+    }
+
+    /// The limit as power at nominal voltage, thousandths of W.
+    fn limit_mw(&self) -> i128 {
+        i128::from(self.limit.0) * i128::from(NOMINAL_V) * i128::from(self.limit_phases)
     }
 
     fn voltage(&self, phase: usize) -> Shown {

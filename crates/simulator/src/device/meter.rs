@@ -13,8 +13,8 @@ pub(crate) struct Meter {
 /// What a meter measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measured {
-    /// One charger, by its index in the world.
-    Charger(usize),
+    /// One connector: index of its device in the world, and its own.
+    Charger((usize, usize)),
     /// All chargers and the building's base load.
     Grid,
 }

@@ -2,37 +2,40 @@
 
 mod access;
 mod charger;
+mod control;
 mod fault;
 mod identity;
 mod image;
+mod memory;
 mod meter;
+mod part;
+mod phases;
+mod place;
 mod rules;
 #[cfg(test)]
 pub(crate) mod samples;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod value;
 mod violation;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hw_profiles::{Access, KeepAlive, PauseControl, Profile, Table, WriteRegister};
-use site_model::VehicleState;
+use hw_profiles::{ConnectorAddressing, Profile, Quantity, Table};
 
-pub(crate) use charger::Charger;
+pub(crate) use charger::{Build, Charger};
 pub(crate) use fault::Faults;
 pub use fault::{Answer, Damage, Fault};
 pub(crate) use identity::Given;
-pub(crate) use image::Image;
+use image::Image;
 pub(crate) use meter::{Measured, Meter};
-use rules::RawValues;
-use violation::Broken;
+pub(crate) use part::{Body, Part};
+pub(crate) use place::Variant;
+use value::Shown;
 pub use violation::{Rule, Violation};
 
-use crate::codec::{
-    ExceptionCode, Request, exception_pdu, parse_request, read_answer, write_answer,
-};
 use crate::physics::Mains;
 
 /// Most violations and writes that a device remembers; the oldest go first.
@@ -43,27 +46,29 @@ const MEMORY: usize = 4096;
 pub struct WriteRecord {
     /// When, on the clock of whoever asked.
     pub at_ms: u64,
-    /// First register.
+    /// First register, or coil.
     pub address: u16,
-    /// Values.
+    /// Values; 1 or 0 for a coil.
     pub values: Vec<u16>,
     /// Whether the device took it.
     pub accepted: bool,
 }
 
-/// Charger or meter.
-#[derive(Debug)]
-pub(crate) enum Body {
-    Charger(Box<Charger>),
-    Meter(Meter),
+/// Which side of a device a request comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Face {
+    /// The unit or port of a connector, counted from 0.
+    Connector(usize),
+    /// The station's own unit.
+    Station,
 }
 
-/// When a device was last asked what.
+/// When a device was last asked what. Faces that are wired apart have each their own silence.
 #[derive(Debug, Default)]
 struct Timing {
-    answered_at_ms: Option<u64>,
-    read_at_ms: BTreeMap<(Table, u16), u64>,
-    limit_written_at_ms: Option<u64>,
+    answered_at_ms: BTreeMap<Face, u64>,
+    read_at_ms: BTreeMap<(Face, Table, u16), u64>,
+    limit_written_at_ms: BTreeMap<usize, u64>,
 }
 
 /// One device of the world.
@@ -71,15 +76,16 @@ struct Timing {
 pub(crate) struct Device {
     pub(crate) name: String,
     pub(crate) profile: Arc<Profile>,
-    pub(crate) body: Body,
-    pub(crate) fixed: RawValues,
-    pub(crate) unavailable: BTreeSet<String>,
+    /// Its connectors; a meter is one.
+    pub(crate) parts: Vec<Part>,
     pub(crate) faults: Faults,
     rebooting_until_ms: Option<u64>,
+    /// The first of two equal requests has come.
+    awake: bool,
     timing: Timing,
     pub(crate) writes: VecDeque<WriteRecord>,
     pub(crate) violations: VecDeque<Violation>,
-    /// Limits written to memory that wears.
+    /// Writes to memory that wears.
     pub(crate) flash_writes: u64,
     /// Requests heard, whatever came of them.
     pub(crate) requests: u64,
@@ -95,15 +101,14 @@ pub(crate) struct Moment {
 }
 
 impl Device {
-    pub(crate) fn new(name: &str, profile: Arc<Profile>, body: Body, given: &Given) -> Self {
+    pub(crate) fn new(name: &str, profile: Arc<Profile>, parts: Vec<Part>) -> Self {
         Self {
             name: name.to_owned(),
-            fixed: identity::fixed_values(&profile, given),
             profile,
-            body,
-            unavailable: BTreeSet::new(),
+            parts,
             faults: Faults::default(),
             rebooting_until_ms: None,
+            awake: false,
             timing: Timing::default(),
             writes: VecDeque::new(),
             violations: VecDeque::new(),
@@ -112,35 +117,43 @@ impl Device {
         }
     }
 
+    pub(crate) fn chargers(&mut self) -> impl Iterator<Item = (&mut Charger, &Profile)> {
+        self.parts
+            .iter_mut()
+            .filter_map(|part| match &mut part.body {
+                Body::Charger(charger) => Some((charger.as_mut(), &part.profile)),
+                Body::Meter(_) => None,
+            })
+    }
+
     /// Power comes for the first time.
     pub(crate) fn power_up(&mut self, physics_ms: u64) {
-        if let Body::Charger(charger) = &mut self.body {
+        for (charger, _) in self.chargers() {
             charger.power_on(physics_ms);
         }
     }
 
-    /// A state of A, B and C that the profile's rules have no values for.
-    pub(crate) fn speechless(&self) -> Option<VehicleState> {
-        [VehicleState::A, VehicleState::B, VehicleState::C]
-            .into_iter()
-            .find(|state| {
-                rules::values_for_state(&self.profile, *state, false, &self.fixed).is_none()
-            })
-    }
-
-    /// Words that a register shows now, asked past all rules.
-    pub(crate) fn words(&self, name: &str, mains: &Mains) -> Option<Vec<u16>> {
-        let image = Image::new(self, mains);
+    /// Words that a register of a connector shows now, asked past all rules.
+    pub(crate) fn words(&self, part: usize, name: &str, mains: &Mains) -> Option<Vec<u16>> {
+        let image = Image::new(self.parts.get(part)?, mains);
         let mut named = image.existing().into_iter().filter(|r| r.name == name);
         named.next().map(|register| image.words(register))
+    }
+
+    /// What is true of a quantity, in thousandths of its base unit.
+    pub(crate) fn truth(&self, part: usize, quantity: Quantity, mains: &Mains) -> Option<i128> {
+        match Image::new(self.parts.get(part)?, mains).shown(quantity) {
+            Shown::Milli(milli) => Some(milli),
+            Shown::NotAvailable => None,
+        }
     }
 
     /// Makes a fault active; a reboot begins at once.
     pub(crate) fn set_fault(&mut self, fault: Fault, physics_ms: u64) {
         if let Fault::Reboot { duration_ms } = fault {
             self.rebooting_until_ms = Some(physics_ms.saturating_add(duration_ms));
-            if let Body::Charger(charger) = &mut self.body {
-                charger.power_off(&self.profile);
+            for (charger, profile) in self.chargers() {
+                charger.power_off(profile);
             }
         } else {
             self.faults.set(fault);
@@ -151,236 +164,46 @@ impl Device {
     pub(crate) fn wake(&mut self, physics_ms: u64) {
         if self.rebooting_until_ms.is_some_and(|end| physics_ms >= end) {
             self.rebooting_until_ms = None;
-            if let Body::Charger(charger) = &mut self.body {
-                charger.power_on(physics_ms);
-            }
+            self.power_up(physics_ms);
         }
-    }
-
-    /// Answers a request: nothing, one frame, or with faults several.
-    pub(crate) fn serve(
-        &mut self,
-        moment: Moment,
-        pdu: &[u8],
-        mains: &Mains,
-        rng: &mut fastrand::Rng,
-    ) -> Vec<Answer> {
-        if self.rebooting_until_ms.is_some() || self.faults.silent() {
-            return Vec::new();
-        }
-        self.requests += 1;
-        if let Some(broken) = self.too_soon(moment) {
-            self.record(moment.now_ms, broken);
-            return Vec::new();
-        }
-        let function = pdu.first().copied().unwrap_or(0);
-        let answer = match self.faults.exception() {
-            Some(code) => exception_pdu(function, code),
-            None => self
-                .carried_out(moment, pdu, mains)
-                .unwrap_or_else(|code| exception_pdu(function, code)),
-        };
-        self.faults.applied(answer, rng)
     }
 
     /// The last byte of an answer left at this time.
-    pub(crate) fn answered(&mut self, at_ms: u64) {
-        self.timing.answered_at_ms = Some(at_ms);
+    pub(crate) fn answered(&mut self, face: Face, at_ms: u64) {
+        let wired = self.wired(face);
+        self.timing.answered_at_ms.insert(wired, at_ms);
     }
 
-    fn too_soon(&self, moment: Moment) -> Option<Broken> {
-        let silence = moment.began_ms.saturating_sub(self.timing.answered_at_ms?);
-        let gap = self.profile.link.gap_ms;
-        (silence < gap).then(|| {
-            let detail = format!("request {silence} ms after the last answer: at least {gap} ms");
-            Broken::new(Rule::Gap, detail)
-        })
-    }
-
-    fn carried_out(
-        &mut self,
-        moment: Moment,
-        pdu: &[u8],
-        mains: &Mains,
-    ) -> Result<Vec<u8>, ExceptionCode> {
-        let request = match parse_request(pdu) {
-            Ok(request) => request,
-            Err(code) => {
-                let detail = format!("request {pdu:02x?} is not understood");
-                self.record(moment.now_ms, Broken::new(Rule::Malformed, detail));
-                return Err(code);
-            }
-        };
-        if let Body::Charger(charger) = &mut self.body {
-            charger.heard(&self.profile, moment.physics_ms);
-        }
-        match &request {
-            Request::Read {
-                table,
-                address,
-                count,
-            } => self.read(moment.now_ms, *table, *address, *count, mains),
-            Request::WriteSingle { address, value } => {
-                self.write(moment, Access::Single, *address, &[*value])?;
-                Ok(write_answer(&request))
-            }
-            Request::WriteMultiple { address, values } => {
-                self.write(moment, Access::Multiple, *address, values)?;
-                Ok(write_answer(&request))
-            }
+    /// Connectors at a stride are one device to the line; those at units or ports of their own have
+    /// each its own silence.
+    fn wired(&self, face: Face) -> Face {
+        match (face, self.all_at_once()) {
+            (Face::Connector(_), true) => Face::Connector(0),
+            (Face::Connector(part), false) => Face::Connector(part),
+            (Face::Station, _) => Face::Station,
         }
     }
 
-    fn read(
-        &mut self,
-        now_ms: u64,
-        table: Table,
-        address: u16,
-        count: u16,
-        mains: &Mains,
-    ) -> Result<Vec<u8>, ExceptionCode> {
-        let image = Image::new(self, mains);
-        let covered = access::covered(&self.profile.link, &image.existing(), table, address, count);
-        let covered = match covered {
-            Ok(covered) => covered,
-            Err(broken) => {
-                self.record(now_ms, broken);
-                return Err(ExceptionCode::IllegalDataAddress);
-            }
-        };
-        let mut words = vec![0; usize::from(count)];
-        let mut read = Vec::new();
-        for register in covered {
-            let from = usize::from(register.address - address);
-            let shown = image.words(register);
-            words[from..from + shown.len()].copy_from_slice(&shown);
-            read.push((register.name.clone(), register.address));
-        }
-        for (name, address) in read {
-            self.note_read(now_ms, table, &name, address);
-        }
-        Ok(read_answer(table, &words))
+    /// Whether one unit reaches all connectors.
+    fn all_at_once(&self) -> bool {
+        let by = self.profile.connectors.as_ref().map(|c| &c.by);
+        matches!(by, Some(ConnectorAddressing::Stride(_)))
     }
 
-    fn note_read(&mut self, now_ms: u64, table: Table, name: &str, address: u16) {
-        let before = self.timing.read_at_ms.insert((table, address), now_ms);
-        let interval = self.profile.link.read_interval_ms;
-        if let Some(elapsed) = before.map(|before| now_ms.saturating_sub(before))
-            && elapsed < least(interval)
-        {
-            let detail = format!("{name} read again after {elapsed} ms: at least {interval} ms");
-            self.record(now_ms, Broken::new(Rule::ReadInterval, detail));
+    /// Connectors that a request reaches.
+    fn reached(&self, face: Face) -> std::ops::Range<usize> {
+        match face {
+            Face::Connector(part) if !self.all_at_once() => part..part + 1,
+            Face::Connector(_) | Face::Station => 0..self.parts.len(),
         }
     }
 
-    fn write(
-        &mut self,
-        moment: Moment,
-        access: Access,
-        address: u16,
-        values: &[u16],
-    ) -> Result<(), ExceptionCode> {
-        let result = self.checked_write(moment, access, address, values);
-        self.writes.push_back(WriteRecord {
-            at_ms: moment.now_ms,
-            address,
-            values: values.to_vec(),
-            accepted: result.is_ok(),
-        });
-        if self.writes.len() > MEMORY {
-            self.writes.pop_front();
-        }
-        result.map_err(|broken| {
-            let code = match broken.rule {
-                Rule::WriteAccess => ExceptionCode::IllegalFunction,
-                Rule::LimitOutOfRange => ExceptionCode::IllegalDataValue,
-                Rule::UnknownWrite
-                | Rule::ReadTooLong
-                | Rule::UnnamedRegister
-                | Rule::SplitValue
-                | Rule::BlockRead
-                | Rule::Gap
-                | Rule::ReadInterval
-                | Rule::WriteInterval
-                | Rule::Malformed => ExceptionCode::IllegalDataAddress,
-            };
-            self.record(moment.now_ms, broken);
-            code
-        })
-    }
-
-    fn checked_write(
-        &mut self,
-        moment: Moment,
-        access: Access,
-        address: u16,
-        values: &[u16],
-    ) -> Result<(), Broken> {
-        let profile = Arc::clone(&self.profile);
-        let at_address = writable(&profile).find(|write| write.address == address);
-        let (Some(write), Body::Charger(charger)) = (at_address, &mut self.body) else {
-            let detail = format!("write to {address}: the profile writes nothing there");
-            return Err(Broken::new(Rule::UnknownWrite, detail));
-        };
-        if write.access != access || usize::from(write.ty.count()) != values.len() {
-            let (expected, count) = (write.access, write.ty.count());
-            let detail = format!(
-                "{access:?} write of {} registers to {address}: needs {expected:?} of {count}",
-                values.len()
-            );
-            return Err(Broken::new(Rule::WriteAccess, detail));
-        }
-        charger.write(&profile, moment.physics_ms, address, values)?;
-        let limit = profile.limit.as_ref();
-        if let Some(limit) = limit.filter(|limit| limit.write.address == address) {
-            self.flash_writes += u64::from(!limit.volatile);
-            self.note_limit_write(moment.now_ms);
-        }
-        Ok(())
-    }
-
-    fn note_limit_write(&mut self, now_ms: u64) {
-        let before = self.timing.limit_written_at_ms.replace(now_ms);
-        let interval = self.profile.link.write_interval_ms;
-        if let Some(elapsed) = before.map(|before| now_ms.saturating_sub(before))
-            && elapsed < least(interval)
-        {
-            let detail = format!("limit written after {elapsed} ms: at least {interval} ms");
-            self.record(now_ms, Broken::new(Rule::WriteInterval, detail));
+    /// Whether a value that is station-wide or not can be reached.
+    fn reaches(&self, face: Face, station: bool) -> bool {
+        match (face, self.profile.link.station_unit) {
+            (Face::Station, _) => station,
+            (Face::Connector(_), Some(_)) => !station,
+            (Face::Connector(_), None) => true,
         }
     }
-
-    fn record(&mut self, at_ms: u64, broken: Broken) {
-        self.violations.push_back(Violation {
-            device: self.name.clone(),
-            at_ms,
-            rule: broken.rule,
-            detail: broken.detail,
-        });
-        if self.violations.len() > MEMORY {
-            self.violations.pop_front();
-        }
-    }
-}
-
-/// Three quarters of an interval: a request is timed when it is heard, and a busy machine may hear
-/// one late and the next in time.
-fn least(interval_ms: u64) -> u64 {
-    interval_ms - interval_ms / 4
-}
-
-/// Every register that the profile writes.
-fn writable(profile: &Profile) -> impl Iterator<Item = &WriteRegister> {
-    let limit = profile.limit.iter().map(|limit| &limit.write);
-    let switch = profile.limit.iter().filter_map(|limit| match &limit.pause {
-        Some(PauseControl::Switch { write, .. }) => Some(write),
-        Some(PauseControl::Value(_)) | None => None,
-    });
-    let failsafe = profile.failsafe.iter();
-    let failsafe = failsafe.flat_map(|failsafe| [&failsafe.current, &failsafe.timeout]);
-    let alive = match &profile.keep_alive {
-        KeepAlive::WriteRegister { write, .. } => Some(write),
-        KeepAlive::None | KeepAlive::AnyRequest { .. } | KeepAlive::RewriteLimit { .. } => None,
-    };
-    limit.chain(switch).chain(failsafe).chain(alive)
 }

@@ -3,19 +3,19 @@
 
 use hw_profiles::{
     Access, Condition, Failsafe, KeepAlive, Kind, LimitControl, LimitUnit, Link, Parity,
-    PauseControl, PollClass, Probe, Profile, Quantity, RawMatch, Register, RegisterType, Scale,
+    PauseControl, PollClass, Profile, Quantity, RawMatch, Register, RegisterType, Scale,
     SerialLine, Source, StateRule, Table, TcpDefaults, WordOrder, WriteRegister,
 };
 use site_model::{Milliamps, VehicleState};
 
-fn scale(numerator: u64, denominator: u64) -> Scale {
+pub(crate) fn scale(numerator: u64, denominator: u64) -> Scale {
     Scale {
         numerator,
         denominator,
     }
 }
 
-fn register(
+pub(crate) fn register(
     name: &str,
     quantity: Option<Quantity>,
     table: Table,
@@ -30,27 +30,39 @@ fn register(
         address,
         ty,
         words: WordOrder::HighFirst,
+        words_fixed: false,
+        mask: None,
+        scale_register: None,
+        negate: false,
         scale,
         sentinels: vec![],
         poll: PollClass::Fast,
         when: vec![],
+        optional: false,
+        alone: false,
+        station: false,
+        models: vec![],
         unconfirmed: false,
     }
 }
 
-fn condition(register: &str, test: RawMatch) -> Condition {
+pub(crate) fn condition(register: &str, test: RawMatch) -> Condition {
     Condition {
         register: register.to_owned(),
+        mask: None,
         test,
     }
 }
 
-fn write(address: u16, ty: RegisterType, access: Access) -> WriteRegister {
+pub(crate) fn write(address: u16, ty: RegisterType, access: Access) -> WriteRegister {
     WriteRegister {
         address,
         ty,
         words: WordOrder::HighFirst,
+        words_fixed: false,
         access,
+        repeat: 1,
+        station: false,
     }
 }
 
@@ -80,8 +92,11 @@ pub(crate) fn heidelberg_like() -> Profile {
                 parity: Parity::Even,
                 stop_bits: 1,
             }),
+            ascii: None,
             tcp: None,
             unit: 1,
+            station_unit: None,
+            wake_up: false,
             gap_ms: 100,
             answer_timeout_ms: 300,
             read_interval_ms: 0,
@@ -90,6 +105,10 @@ pub(crate) fn heidelberg_like() -> Profile {
             max_hole_registers: 1,
             block_reads: true,
         },
+        connectors: None,
+        sunspec: None,
+        word_probe: None,
+        setup: vec![],
         registers: heidelberg_registers(),
         state_rules: vec![
             rule(&[2, 3], VehicleState::A),
@@ -107,21 +126,33 @@ pub(crate) fn heidelberg_like() -> Profile {
             read_back: Some("limit".to_owned()),
             paused_when: vec![],
             volatile: true,
+            meanings: vec![],
+            unconfirmed: false,
         }),
-        failsafe: Some(Failsafe {
-            current: write(262, RegisterType::U16, Access::Single),
-            current_scale: scale(100, 1),
-            timeout: write(257, RegisterType::U16, Access::Single),
-            timeout_scale: scale(1, 1),
-            timeout_default_ms: 15_000,
-            current_read_back: Some("failsafe_current".to_owned()),
-            timeout_read_back: Some("watchdog".to_owned()),
-        }),
+        failsafe: Some(heidelberg_failsafe()),
         keep_alive: KeepAlive::AnyRequest { interval_ms: 5_000 },
-        probes: vec![Probe {
-            register: "layout_version".to_owned(),
-            test: RawMatch::Between(0x100, 0x2FF),
-        }],
+        keep_alive_unconfirmed: false,
+        phase_switch: None,
+        probes: vec![condition("layout_version", RawMatch::Between(0x100, 0x2FF))],
+    }
+}
+
+fn heidelberg_failsafe() -> Failsafe {
+    Failsafe {
+        current: Some(write(262, RegisterType::U16, Access::Single)),
+        current_unit: LimitUnit::Milliamps,
+        current_scale: scale(100, 1),
+        current_pause: None,
+        timeout: Some(write(257, RegisterType::U16, Access::Single)),
+        timeout_scale: scale(1, 1),
+        timeout_default_ms: 15_000,
+        current_read_back: Some("failsafe_current".to_owned()),
+        timeout_read_back: Some("watchdog".to_owned()),
+        factory_current: None,
+        enable: None,
+        persist: None,
+        when: vec![],
+        unconfirmed: false,
     }
 }
 
@@ -210,10 +241,10 @@ pub(crate) fn keba_like() -> Profile {
         keep_alive: KeepAlive::RewriteLimit {
             interval_ms: 10_000,
         },
-        probes: vec![Probe {
-            register: "product_code".to_owned(),
-            test: RawMatch::Between(300_000, 399_999),
-        }],
+        probes: vec![condition(
+            "product_code",
+            RawMatch::Between(300_000, 399_999),
+        )],
         ..heidelberg_like()
     }
 }
@@ -233,5 +264,7 @@ fn keba_limit() -> LimitControl {
         read_back: Some("limit".to_owned()),
         paused_when: vec![condition("state", RawMatch::OneOf(vec![1, 5]))],
         volatile: false,
+        meanings: vec![],
+        unconfirmed: false,
     }
 }

@@ -3,13 +3,11 @@
 
 use std::sync::Arc;
 
-use hw_profiles::{
-    Access, KeepAlive, LimitUnit, Profile, RegisterType, Scale, WordOrder, WriteRegister,
-};
+use hw_profiles::{Access, KeepAlive, LimitUnit, Profile, RegisterType, Scale, WordOrder};
 use site_model::Milliamps;
 
-use super::samples::{heidelberg_like, keba_like};
-use super::value::counts_words;
+use super::samples::{heidelberg_like, keba_like, write as write_register};
+use super::value::{bits_of, split_bits};
 use crate::codec::{Request, request_pdu};
 use crate::{ChargerHandle, ChargerOptions, Ev, Fault, World};
 
@@ -72,12 +70,8 @@ fn float_set_points_are_taken_and_read_back() {
     for words in [WordOrder::HighFirst, WordOrder::LowFirst] {
         let mut profile = heidelberg_like();
         let limit = profile.limit.as_mut().unwrap();
-        limit.write = WriteRegister {
-            address: 261,
-            ty: RegisterType::F32,
-            words,
-            access: Access::Multiple,
-        };
+        limit.write = write_register(261, RegisterType::F32, Access::Multiple);
+        limit.write.words = words;
         limit.scale = Scale {
             numerator: 1000,
             denominator: 1,
@@ -89,11 +83,12 @@ fn float_set_points_are_taken_and_read_back() {
         (register.ty, register.words) = (RegisterType::F32, words);
         let world = World::new(2);
         let charger = charger(&world, profile, 3);
-        let ten = counts_words(RegisterType::F32, words, 10);
+        let float = |amps| split_bits(bits_of(RegisterType::F32, amps), 2, words);
+        let ten = float(10);
         assert!(write(&charger, 1_000, 261, &ten));
         assert_eq!(charger.limit(), Milliamps(10_000));
         assert_eq!(charger.register("limit"), Some(ten));
-        let five = counts_words(RegisterType::F32, words, 5);
+        let five = float(5);
         assert!(!write(&charger, 2_000, 261, &five));
         assert!(
             !write(&charger, 3_000, 261, &[0x7FC0, 0x7FC0]),
@@ -121,12 +116,7 @@ fn memory_that_wears_keeps_the_limit_and_counts_its_writes() {
 fn a_token_keeps_alive_only_with_its_value() {
     let mut profile = heidelberg_like();
     profile.keep_alive = KeepAlive::WriteRegister {
-        write: WriteRegister {
-            address: 0x0D00,
-            ty: RegisterType::U16,
-            words: WordOrder::HighFirst,
-            access: Access::Single,
-        },
+        write: write_register(0x0D00, RegisterType::U16, Access::Single),
         value: 0x55AA,
         interval_ms: 5_000,
     };

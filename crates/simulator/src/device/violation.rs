@@ -11,7 +11,7 @@ pub enum Rule {
     UnnamedRegister,
     /// A read that begins or ends inside a value.
     SplitValue,
-    /// `block_reads = false`.
+    /// `block_reads = false`, or a value that is `alone`.
     BlockRead,
     /// `gap_ms`.
     Gap,
@@ -21,10 +21,19 @@ pub enum Rule {
     WriteInterval,
     /// Write to a register that the profile does not write.
     UnknownWrite,
-    /// Function 6 where 16 is needed, or the other way round, or another number of registers.
+    /// Another function than the profile says, another number of registers, or different values
+    /// where one is repeated.
     WriteAccess,
     /// Limit that is neither a pause nor within minimum and maximum.
     LimitOutOfRange,
+    /// Raw value of `[limit] meanings`, which is no current.
+    SetpointMeaning,
+    /// Written before `[[setup]]`, or phases switched before `[phase_switch] setup`.
+    SetupMissing,
+    /// Phases switched while charging where that is refused, or charging before the relay is through.
+    PhaseSwitch,
+    /// Written to memory that wears although nothing changed.
+    FlashWear,
     /// Function or shape that no Modbus master of ours should send.
     Malformed,
 }

@@ -23,6 +23,8 @@ pub struct Ev {
     pub energy_wanted_wh: Option<u64>,
     /// The last Wh before that are taken with falling current.
     pub taper_wh: u64,
+    /// What it takes of that from each phase, permille, at most 1000: on-board chargers differ.
+    pub share_permille: [u16; 3],
 }
 
 impl Ev {
@@ -37,6 +39,7 @@ impl Ev {
             ramp_ma_per_s: 4_000,
             energy_wanted_wh: None,
             taper_wh: 0,
+            share_permille: [1000; 3],
         }
     }
 
@@ -128,7 +131,10 @@ impl Vehicle {
     pub(crate) fn currents(&self, supply_phases: u8) -> [Milliamps; 3] {
         let used = usize::from(self.ev.phases.min(supply_phases).clamp(1, 3));
         let mut currents = [Milliamps(0); 3];
-        currents[..used].fill(self.current);
+        for (current, share) in currents.iter_mut().zip(self.ev.share_permille).take(used) {
+            let part = u64::from(self.current.0) * u64::from(share.min(1000)) / 1000;
+            *current = Milliamps(u32::try_from(part).unwrap_or(u32::MAX));
+        }
         currents
     }
 

@@ -36,6 +36,7 @@ impl Default for BaseLoad {
 pub(crate) struct Mains {
     voltage: [Millivolts; 3],
     next_change_ms: u64,
+    steady: bool,
 }
 
 impl Mains {
@@ -43,14 +44,21 @@ impl Mains {
         Self {
             voltage: [(); 3].map(|()| noisy(rng)),
             next_change_ms: NOISE_EVERY_MS,
+            steady: false,
         }
     }
 
     pub(crate) fn step(&mut self, now_ms: u64, rng: &mut fastrand::Rng) {
-        if now_ms >= self.next_change_ms {
+        if now_ms >= self.next_change_ms && !self.steady {
             self.voltage = [(); 3].map(|()| noisy(rng));
             self.next_change_ms = now_ms + NOISE_EVERY_MS;
         }
+    }
+
+    /// From now on the voltage is this, and stays.
+    pub(crate) fn hold(&mut self, voltage: [Millivolts; 3]) {
+        self.voltage = voltage;
+        self.steady = true;
     }
 
     pub(crate) fn voltage(&self) -> [Millivolts; 3] {

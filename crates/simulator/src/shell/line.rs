@@ -17,9 +17,9 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 use tracing::{debug, error};
 
+use super::frames::Mode;
 use super::pty::Pty;
-use crate::codec::{RtuScan, rtu_frame, rtu_scan, silence_ns, wire_ns};
-use crate::device::{Answer, Damage};
+use crate::codec::{RtuScan, wire_ns};
 use crate::world::{DeviceHandle, World};
 
 /// How long the thread waits at most before it looks whether it shall end.
@@ -83,6 +83,29 @@ impl RtuLine {
         pace_bytes: bool,
         answer_delay_ms: u64,
     ) -> io::Result<Self> {
+        Self::start_with(world, line, Mode::Rtu, pace_bytes, answer_delay_ms)
+    }
+
+    /// The same with Modbus ASCII, whose frames say their end.
+    ///
+    /// # Errors
+    /// If the system has no pseudo-terminal or thread to give.
+    pub fn start_ascii(
+        world: &World,
+        line: SerialLine,
+        pace_bytes: bool,
+        answer_delay_ms: u64,
+    ) -> io::Result<Self> {
+        Self::start_with(world, line, Mode::Ascii, pace_bytes, answer_delay_ms)
+    }
+
+    fn start_with(
+        world: &World,
+        line: SerialLine,
+        mode: Mode,
+        pace_bytes: bool,
+        answer_delay_ms: u64,
+    ) -> io::Result<Self> {
         let pty = Pty::open()?;
         let path = pty.path.clone();
         let shared = Arc::new(Shared {
@@ -94,6 +117,7 @@ impl RtuLine {
             pty,
             world: world.clone(),
             line,
+            mode,
             paced: pace_bytes,
             answer_delay: Duration::from_millis(answer_delay_ms),
             shared: Arc::clone(&shared),
@@ -143,7 +167,7 @@ impl Drop for RtuLine {
     }
 }
 
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -168,6 +192,7 @@ struct Wire {
     pty: Pty,
     world: World,
     line: SerialLine,
+    mode: Mode,
     paced: bool,
     answer_delay: Duration,
     shared: Arc<Shared>,
@@ -225,7 +250,7 @@ impl Wire {
 
     fn answer_requests(&mut self) {
         while let Some(began) = self.began {
-            match rtu_scan(&self.received) {
+            match self.mode.scan(&self.received) {
                 RtuScan::Request { unit, pdu, length } => {
                     self.request(began, unit, &pdu, length);
                     self.take(length, began);
@@ -257,7 +282,7 @@ impl Wire {
     }
 
     fn request(&mut self, began: Began, unit: u8, pdu: &[u8], length: usize) {
-        let needed_ns = wire_ns(self.line, length) + silence_ns(self.line);
+        let needed_ns = wire_ns(self.line, length) + self.mode.silence_ns(self.line);
         let received_at = if self.paced {
             began.at + Duration::from_nanos(needed_ns)
         } else {
@@ -276,11 +301,11 @@ impl Wire {
         };
         let mut start = received_at + self.answer_delay;
         for answer in device.serve(began.at_ms, self.world.clock_ms(), pdu) {
-            let frame = damaged_frame(unit, &answer);
+            let frame = self.mode.frame(unit, &answer);
             if answer.delay_ms == 0 {
                 held(&self.shared.counters).busy_ns += nanos(self.answer_delay);
                 start = self.send(start, &device, &frame);
-                start += Duration::from_nanos(silence_ns(self.line));
+                start += Duration::from_nanos(self.mode.silence_ns(self.line));
             } else if self.late.len() < MAX_LATE {
                 self.late.push(Late {
                     due: start + Duration::from_millis(answer.delay_ms),
@@ -348,21 +373,7 @@ impl Wire {
         counters.answers += 1;
         counters.overlaps += u64::from(self.paced && waiting.is_ok_and(|count| count > 0));
         counters.busy_ns += wire_ns(self.line, characters);
-        counters.rest_ns += silence_ns(self.line);
-    }
-}
-
-fn damaged_frame(unit: u8, answer: &Answer) -> Vec<u8> {
-    match answer.damage {
-        Damage::None => rtu_frame(unit, &answer.pdu),
-        Damage::Foreign => rtu_frame(unit.wrapping_add(1), &answer.pdu),
-        Damage::Checksum => {
-            let mut frame = rtu_frame(unit, &answer.pdu);
-            if let Some(last) = frame.last_mut() {
-                *last ^= 0x55;
-            }
-            frame
-        }
+        counters.rest_ns += self.mode.silence_ns(self.line);
     }
 }
 

@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
-use crate::codec::{mbap_frame, mbap_header};
+use super::frames::Mode;
+use crate::codec::{RtuScan, mbap_frame, mbap_header};
 use crate::device::{Answer, Damage};
 use crate::world::DeviceHandle;
 
@@ -39,6 +40,25 @@ impl TcpServer {
     /// # Errors
     /// If the address cannot be listened on.
     pub async fn start(address: SocketAddr, devices: Vec<(u8, DeviceHandle)>) -> io::Result<Self> {
+        Self::start_with(address, devices, Framing::Mbap).await
+    }
+
+    /// The same with RTU frames over TCP, as converters speak that pass on what they hear.
+    ///
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn start_rtu(
+        address: SocketAddr,
+        devices: Vec<(u8, DeviceHandle)>,
+    ) -> io::Result<Self> {
+        Self::start_with(address, devices, Framing::Rtu).await
+    }
+
+    async fn start_with(
+        address: SocketAddr,
+        devices: Vec<(u8, DeviceHandle)>,
+        framing: Framing,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let limits = devices
@@ -46,7 +66,7 @@ impl TcpServer {
             .filter_map(|(_, device)| device.max_connections());
         let connections = limits.min().unwrap_or(MAX_CONNECTIONS);
         let units = Arc::new(devices.into_iter().collect::<BTreeMap<_, _>>());
-        let task = tokio::spawn(accept(listener, units, usize::from(connections)));
+        let task = tokio::spawn(accept(listener, units, usize::from(connections), framing));
         Ok(Self { address, task })
     }
 
@@ -70,9 +90,16 @@ impl Drop for TcpServer {
     }
 }
 
-type Units = Arc<BTreeMap<u8, DeviceHandle>>;
+pub(super) type Units = Arc<BTreeMap<u8, DeviceHandle>>;
 
-async fn accept(listener: TcpListener, units: Units, connections: usize) {
+/// How frames are told apart on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    Mbap,
+    Rtu,
+}
+
+async fn accept(listener: TcpListener, units: Units, connections: usize, framing: Framing) {
     let slots = Arc::new(Semaphore::new(connections));
     let mut tasks = JoinSet::new();
     loop {
@@ -92,7 +119,11 @@ async fn accept(listener: TcpListener, units: Units, connections: usize) {
         };
         let units = Arc::clone(&units);
         tasks.spawn(async move {
-            if let Err(error) = converse(stream, &units).await {
+            let talk = async {
+                stream.set_nodelay(true)?;
+                converse(stream, &units, framing).await
+            };
+            if let Err(error) = talk.await {
                 debug!("A connection ended: {error}");
             }
             drop(slot);
@@ -107,18 +138,21 @@ struct Late {
 }
 
 /// Answers one client until it hangs up or sends what is not Modbus.
-async fn converse(mut stream: TcpStream, units: &Units) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+pub(super) async fn converse(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    units: &Units,
+    framing: Framing,
+) -> io::Result<()> {
     let mut received = Vec::new();
     let mut late: Vec<Late> = Vec::new();
     loop {
-        while let Some((transaction, unit, pdu)) = next_request(&mut received)? {
+        while let Some((transaction, unit, pdu)) = next_request(&mut received, framing)? {
             let Some(device) = units.get(&unit) else {
                 continue;
             };
             let now_ms = device.world().clock_ms();
             for answer in device.serve(now_ms, now_ms, &pdu) {
-                let Some(frame) = damaged_frame(transaction, unit, &answer) else {
+                let Some(frame) = damaged_frame(framing, transaction, unit, &answer) else {
                     continue;
                 };
                 if answer.delay_ms == 0 {
@@ -150,14 +184,28 @@ async fn converse(mut stream: TcpStream, units: &Units) -> io::Result<()> {
     }
 }
 
-async fn send(stream: &mut TcpStream, device: &DeviceHandle, frame: &[u8]) -> io::Result<()> {
+async fn send(
+    stream: &mut (impl AsyncWrite + Unpin),
+    device: &DeviceHandle,
+    frame: &[u8],
+) -> io::Result<()> {
     // Before the write: the client may see the answer before this task goes on.
     device.answered(device.world().clock_ms());
     stream.write_all(frame).await
 }
 
+/// Transaction (0 for RTU), unit and PDU.
+type Asked = (u16, u8, Vec<u8>);
+
 /// Takes the next whole request from what was received.
-fn next_request(received: &mut Vec<u8>) -> io::Result<Option<(u16, u8, Vec<u8>)>> {
+fn next_request(received: &mut Vec<u8>, framing: Framing) -> io::Result<Option<Asked>> {
+    match framing {
+        Framing::Mbap => next_mbap(received),
+        Framing::Rtu => Ok(next_rtu(received)),
+    }
+}
+
+fn next_mbap(received: &mut Vec<u8>) -> io::Result<Option<Asked>> {
     let Some((header, rest)) = received.split_first_chunk::<7>() else {
         return Ok(None);
     };
@@ -172,11 +220,29 @@ fn next_request(received: &mut Vec<u8>) -> io::Result<Option<(u16, u8, Vec<u8>)>
     Ok(Some((header.transaction, header.unit, pdu)))
 }
 
-/// Frame with its damage; `None` for a broken checksum, which on TCP means a lost segment.
-fn damaged_frame(transaction: u16, unit: u8, answer: &Answer) -> Option<Vec<u8>> {
-    match answer.damage {
-        Damage::None => Some(mbap_frame(transaction, unit, &answer.pdu)),
-        Damage::Foreign => Some(mbap_frame(transaction.wrapping_add(1), unit, &answer.pdu)),
-        Damage::Checksum => None,
+fn next_rtu(received: &mut Vec<u8>) -> Option<Asked> {
+    loop {
+        match Mode::Rtu.scan(received) {
+            RtuScan::Incomplete => return None,
+            RtuScan::Garbage { length } => {
+                received.drain(..length);
+            }
+            RtuScan::Request { unit, pdu, length } => {
+                received.drain(..length);
+                return Some((0, unit, pdu));
+            }
+        }
+    }
+}
+
+/// Frame with its damage; `None` for a broken checksum where there is none, which means a lost
+/// segment.
+fn damaged_frame(framing: Framing, transaction: u16, unit: u8, answer: &Answer) -> Option<Vec<u8>> {
+    let mbap = |transaction| Some(mbap_frame(transaction, unit, &answer.pdu));
+    match (framing, answer.damage) {
+        (Framing::Rtu, _) => Some(Mode::Rtu.frame(unit, answer)),
+        (Framing::Mbap, Damage::None) => mbap(transaction),
+        (Framing::Mbap, Damage::Foreign) => mbap(transaction.wrapping_add(1)),
+        (Framing::Mbap, Damage::Checksum) => None,
     }
 }

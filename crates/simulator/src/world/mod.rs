@@ -5,12 +5,18 @@ mod handles;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use hw_profiles::{Kind, Profile};
+use hw_profiles::{Kind, Profile, Quantity};
+use site_model::Millivolts;
 use tokio::time::Instant;
 
-pub use handles::{ChargerHandle, ChargerOptions, DeviceHandle, MeterHandle, MeterOf};
+pub use handles::{
+    ChargerHandle, ChargerOptions, DeviceHandle, MeterHandle, MeterOf, MeterOptions,
+};
 
-use crate::device::{Answer, Body, Charger, Device, Given, Measured, Meter, Moment, Violation};
+use crate::device::{
+    Answer, Body, Build, Charger, Device, Face, Given, Measured, Meter, Moment, Part, Variant,
+    Violation,
+};
 use crate::physics::{BaseLoad, Flow, Mains, STEP_MS};
 
 /// Everything that exists, behind one lock.
@@ -64,42 +70,54 @@ impl World {
         }))
     }
 
-    /// Adds a charger made from its profile.
+    /// Adds a charger made from its profile; the handle is its first connector.
     ///
     /// # Panics
-    /// If the profile is not that of a charger, or its state rules have no values for A, B or C:
-    /// such a charger cannot be simulated, and the profile is wrong.
+    /// If the profile is not that of a charger, has not so many connectors, or its state rules have
+    /// no values for A, B or C: such a charger cannot be simulated, and the profile is wrong.
     pub fn add_charger(
         &self,
         name: &str,
         profile: Arc<Profile>,
         options: ChargerOptions,
     ) -> ChargerHandle {
+        let id = &profile.id;
         assert!(
             profile.kind == Kind::Charger,
-            "profile {} is not a charger's",
-            profile.id
+            "profile {id} is not a charger's"
         );
+        let most = profile.connectors.as_ref().map_or(1, |c| c.maximum);
+        let count = options.connectors.max(1);
+        assert!(
+            count <= most,
+            "profile {id} has {most} connector(s) at most"
+        );
+        let build = Build {
+            supply_phases: options.supply_phases,
+            rated: options.rated_current,
+            fallback: options.fallback_current,
+            energy_wh: options.initial_energy_wh,
+        };
         let given = Given {
             serial: Some(options.serial),
             firmware: options.firmware,
             raw: options.raw,
+            variant: Variant {
+                words: options.words,
+                without_optional: options.without_optional,
+                ..Variant::default()
+            },
         };
-        let charger = Charger::new(
-            &profile,
-            options.supply_phases,
-            options.rated_current,
-            options.fallback_current,
-            options.initial_energy_wh,
-        );
-        let device = Device::new(name, profile, Body::Charger(Box::new(charger)), &given);
-        if let Some(state) = device.speechless() {
+        let charger = |placed: &Profile| Body::Charger(Box::new(Charger::new(placed, build)));
+        let parts: Vec<Part> = (0..count)
+            .map(|index| Part::new(&profile, index, &given, charger))
+            .collect();
+        if let Some(state) = parts.first().and_then(Part::speechless) {
             panic!(
-                "profile {}: no raw values mean vehicle state {state}; look at its state rules",
-                device.profile.id
+                "profile {id}: no raw values mean vehicle state {state}; look at its state rules"
             );
         }
-        ChargerHandle::new(self.add(device))
+        ChargerHandle::new(self.add(Device::new(name, profile, parts)))
     }
 
     /// Adds a meter made from its profile, whose register of active energy stands at
@@ -114,22 +132,49 @@ impl World {
         of: MeterOf,
         initial_energy_wh: u64,
     ) -> MeterHandle {
+        let options = MeterOptions {
+            initial_energy_wh,
+            ..MeterOptions::default()
+        };
+        self.add_meter_with(name, profile, of, options)
+    }
+
+    /// Adds a meter made from its profile, in one of its variants.
+    ///
+    /// # Panics
+    /// If the profile is not that of a meter.
+    pub fn add_meter_with(
+        &self,
+        name: &str,
+        profile: Arc<Profile>,
+        of: MeterOf,
+        options: MeterOptions,
+    ) -> MeterHandle {
         assert!(
             profile.kind == Kind::Meter,
             "profile {} is not a meter's",
             profile.id
         );
         let measured = match of {
-            MeterOf::Charger(charger) => Measured::Charger(charger.device().index()),
+            MeterOf::Charger(charger) => Measured::Charger(charger.device().place()),
             MeterOf::Grid => Measured::Grid,
         };
-        let body = Body::Meter(Meter::new(measured, initial_energy_wh));
         let serial = FIRST_METER_SERIAL + self.lock().devices.len();
         let given = Given {
-            serial: Some(serial.to_string()),
-            ..Given::default()
+            serial: Some(options.serial.unwrap_or_else(|| serial.to_string())),
+            firmware: options.firmware,
+            raw: options.raw,
+            variant: Variant {
+                words: options.words,
+                without_optional: options.without_optional,
+                model: options.sunspec_model,
+                base: options.sunspec_base,
+            },
         };
-        MeterHandle::new(self.add(Device::new(name, profile, body, &given)))
+        let energy_wh = options.initial_energy_wh;
+        let meter = |_: &Profile| Body::Meter(Meter::new(measured, energy_wh));
+        let parts = vec![Part::new(&profile, 0, &given, meter)];
+        MeterHandle::new(self.add(Device::new(name, profile, parts)))
     }
 
     fn add(&self, mut device: Device) -> DeviceHandle {
@@ -159,6 +204,11 @@ impl World {
         self.lock().base_load = load;
     }
 
+    /// From now on the voltage of each phase is this, without noise.
+    pub fn hold_voltage(&self, voltage: [Millivolts; 3]) {
+        self.lock().mains.hold(voltage);
+    }
+
     /// Rules of profiles that masters broke, of all devices.
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
@@ -185,23 +235,27 @@ impl State {
         self.now_ms += ms;
         let now_ms = self.now_ms;
         self.mains.step(now_ms, &mut self.rng);
-        let mut flows = vec![Flow::default(); self.devices.len()];
-        for (device, flow) in self.devices.iter_mut().zip(&mut flows) {
+        let mut flows: Vec<Vec<Flow>> = Vec::with_capacity(self.devices.len());
+        for device in &mut self.devices {
             device.wake(now_ms);
-            if let Body::Charger(charger) = &mut device.body {
-                charger.step(&device.profile, now_ms, ms, &self.mains);
-                *flow = *charger.flow();
+            let mut of_device = Vec::new();
+            for (charger, profile) in device.chargers() {
+                charger.step(profile, now_ms, ms, &self.mains);
+                of_device.push(*charger.flow());
             }
+            flows.push(of_device);
         }
         let base = self.mains.flow(&self.base_load);
-        let grid = flows.iter().fold(base, Flow::plus);
+        let grid = flows.iter().flatten().fold(base, Flow::plus);
         for device in &mut self.devices {
-            if let Body::Meter(meter) = &mut device.body {
-                let flow = match meter.measured {
-                    Measured::Charger(index) => flows[index],
-                    Measured::Grid => grid,
-                };
-                meter.measure(flow, ms);
+            for part in &mut device.parts {
+                if let Body::Meter(meter) = &mut part.body {
+                    let flow = match meter.measured {
+                        Measured::Charger((index, part)) => flows[index][part],
+                        Measured::Grid => grid,
+                    };
+                    meter.measure(flow, ms);
+                }
             }
         }
     }
@@ -209,6 +263,7 @@ impl State {
     pub(crate) fn serve(
         &mut self,
         index: usize,
+        face: Face,
         began_ms: u64,
         now_ms: u64,
         pdu: &[u8],
@@ -218,23 +273,29 @@ impl State {
             now_ms,
             physics_ms: self.now_ms,
         };
-        self.devices[index].serve(moment, pdu, &self.mains, &mut self.rng)
+        self.devices[index].serve(moment, face, pdu, &self.mains, &mut self.rng)
     }
 
-    pub(crate) fn words(&self, index: usize, register: &str) -> Option<Vec<u16>> {
-        self.devices[index].words(register, &self.mains)
+    pub(crate) fn words(&self, index: usize, part: usize, register: &str) -> Option<Vec<u16>> {
+        self.devices[index].words(part, register, &self.mains)
     }
 
-    pub(crate) fn charger(&mut self, index: usize) -> (&mut Charger, &Profile, u64) {
-        let device = &mut self.devices[index];
-        match &mut device.body {
-            Body::Charger(charger) => (charger, &device.profile, self.now_ms),
+    pub(crate) fn truth(&self, index: usize, part: usize, quantity: Quantity) -> Option<i128> {
+        self.devices[index].truth(part, quantity, &self.mains)
+    }
+
+    pub(crate) fn charger(&mut self, handle: &DeviceHandle) -> (&mut Charger, &Profile, u64) {
+        let (index, part) = handle.place();
+        let part = &mut self.devices[index].parts[part];
+        match &mut part.body {
+            Body::Charger(charger) => (charger, &part.profile, self.now_ms),
             Body::Meter(_) => unreachable!("a ChargerHandle is only made for a charger"),
         }
     }
 
-    pub(crate) fn meter(&self, index: usize) -> &Meter {
-        match &self.devices[index].body {
+    pub(crate) fn meter(&self, handle: &DeviceHandle) -> &Meter {
+        let (index, part) = handle.place();
+        match &self.devices[index].parts[part].body {
             Body::Meter(meter) => meter,
             Body::Charger(_) => unreachable!("a MeterHandle is only made for a meter"),
         }
