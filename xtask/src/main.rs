@@ -29,7 +29,7 @@ enum Chore {
     },
     /// Prints the figures; builds with `--release` and profile `gateway` first, which takes minutes.
     Bench {
-        /// Only the figures whose name contains this: rest, line, latency, gateway.
+        /// Only the figures whose name contains this: rest, line, modbus, latency, gateway.
         only: Option<String>,
     },
 }

@@ -21,8 +21,10 @@ pub use calls::{
     AnswerRefused, Calls, CallsSettings, Fate, IncomingCall, Received, Refusal, SendRefused, Sent,
     Settled,
 };
-pub use frame::{Bounds, Dialect, ErrorCode, Frame, Malformed, MessageId};
+pub use frame::{Bounds, Dialect, ErrorCode, Frame, Malformed, MessageId, redacted};
 pub use reading::{Leniency, TOLERATED_MAX, Tolerated, Understood, Violation, ViolationKind};
 pub use time::Time;
-pub use values::{Any, Bounded, CustomData, Decimal, DoesNotFit, List, SomeOf, Tenths, Text, Uri};
+pub use values::{
+    Any, Bounded, CustomData, Decimal, DoesNotFit, List, Secret, SomeOf, Tenths, Text, Uri,
+};
 pub use version::{Action, End, Payload, Sender, Version};

@@ -158,6 +158,10 @@ impl Reading {
         outcome
     }
 
+    pub(crate) fn is_at_root(&self) -> bool {
+        self.path.is_empty()
+    }
+
     pub(crate) fn tolerate(&mut self, leniency: Leniency) {
         if self.tolerated.len() < TOLERATED_MAX {
             self.tolerated.push(Tolerated {

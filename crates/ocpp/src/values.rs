@@ -25,7 +25,7 @@ pub enum DoesNotFit {
     #[error("the text holds a null character")]
     NullCharacter,
     /// A list has too few or too many elements.
-    #[error("the list has {was} elements, it must have {min} to {max}")]
+    #[error("the list has {was} elements, it must have {min} {}", most(*max))]
     Elements {
         /// Fewest.
         min: usize,
@@ -52,6 +52,14 @@ pub enum DoesNotFit {
     /// A text is no decimal number that can be held exactly.
     #[error("the text is no decimal number of at most 18 digits")]
     Decimal,
+}
+
+fn most(max: usize) -> String {
+    if max == usize::MAX {
+        "or more".into()
+    } else {
+        format!("to {max}")
+    }
 }
 
 /// A text of at most `MAX` characters.
@@ -127,6 +135,42 @@ impl<const MAX: usize> Wire for Text<MAX> {
 
     fn write(&self, out: &mut String) {
         write_text(&self.0, out);
+    }
+}
+
+/// A text of at most `MAX` characters that is not printed: passwords, and fields that may hold one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<const MAX: usize>(Text<MAX>);
+
+impl<const MAX: usize> Secret<MAX> {
+    /// Checks the length.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`] when it is too long or holds a null character.
+    pub fn new(text: impl Into<Box<str>>) -> Result<Self, DoesNotFit> {
+        Text::new(text).map(Self)
+    }
+
+    /// The text, for the one who needs it; not for logs.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Secret<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+impl<const MAX: usize> Wire for Secret<MAX> {
+    fn read(value: Value, rule: Rule, reading: &mut Reading) -> Result<Self, Violation> {
+        Text::read(value, rule, reading).map(Self)
+    }
+
+    fn write(&self, out: &mut String) {
+        self.0.write(out);
     }
 }
 
@@ -405,16 +449,21 @@ impl<T: Wire> Wire for Vec<T> {
             ));
         };
         let mut elements = Self::with_capacity(values.len());
+        let mut left_out = Vec::new();
         for (index, value) in values.into_iter().enumerate() {
             match reading.at(index, |reading| T::read(value, Rule::Plain, reading)) {
                 Ok(element) => elements.push(element),
-                Err(violation) if rule == Rule::LeaveOut => {
-                    reading.at(index, |reading| {
-                        reading.tolerate(Leniency::LeftOut(violation))
-                    });
-                }
+                Err(violation) if rule == Rule::LeaveOut => left_out.push((index, violation)),
                 Err(violation) => return Err(violation),
             }
+        }
+        if elements.is_empty() && !left_out.is_empty() {
+            return Err(left_out.swap_remove(0).1);
+        }
+        for (index, violation) in left_out {
+            reading.at(index, |reading| {
+                reading.tolerate(Leniency::LeftOut(violation));
+            });
         }
         Ok(elements)
     }

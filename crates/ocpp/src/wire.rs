@@ -31,7 +31,11 @@ impl<'r> Fields<'r> {
             | Value::Number(_)
             | Value::String(_)
             | Value::Array(_) => Err(reading.violation(
-                ViolationKind::Type,
+                if reading.is_at_root() {
+                    ViolationKind::Format
+                } else {
+                    ViolationKind::Type
+                },
                 format!("must be an object, not {}", kind_of(&value)),
             )),
         }

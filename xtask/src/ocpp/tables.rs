@@ -26,6 +26,8 @@ pub(crate) struct Version {
     pub closed: &'static [&'static str],
     /// Enumerations with the word that stands for unknown ones.
     pub other: &'static [(&'static str, &'static str)],
+    /// (type, field) of texts that must not be printed.
+    pub secrets: &'static [(&'static str, &'static str)],
     /// (type, field) whose type is written by hand.
     pub by_hand: &'static [(&'static str, &'static str, &'static str)],
 }
@@ -262,6 +264,7 @@ pub(crate) static V16: Version = Version {
         ("ChargePointErrorCode", "OtherError"),
         ("ReadingContext", "Other"),
     ],
+    secrets: &[("ChangeConfigurationRequest", "value")],
     by_hand: &[(
         "StopTransactionRequest",
         "transactionData",
@@ -440,5 +443,11 @@ pub(crate) static V201: Version = Version {
         "ChargingSchedulePeriod",
     ],
     other: &[("ReasonEnum", "Other"), ("ReadingContextEnum", "Other")],
+    secrets: &[
+        ("APN", "apnPassword"),
+        ("SetVariableData", "attributeValue"),
+        ("VPN", "key"),
+        ("VPN", "password"),
+    ],
     by_hand: &[],
 };

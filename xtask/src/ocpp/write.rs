@@ -222,6 +222,12 @@ fn rust_type(object: &str, field: &Field, version: &Version, used: &mut Used) ->
         used.insert((Module::Version, (*name).to_owned()));
         return (*name).to_owned();
     }
+    if let Kind::Text(Some(max)) = field.kind
+        && version.secrets.contains(&(object, field.wire.as_str()))
+    {
+        used.insert((Module::Values, "Secret".into()));
+        return format!("Secret<{max}>");
+    }
     spelled(&field.kind, used)
 }
 

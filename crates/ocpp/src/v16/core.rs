@@ -8,7 +8,7 @@ use super::{
     Reason, RegistrationStatus, RemoteStartStopStatus, ResetStatus, ResetType, TransactionData,
     UnlockStatus,
 };
-use crate::{SomeOf, Text, Time, wire::object};
+use crate::{Secret, SomeOf, Text, Time, wire::object};
 
 object! {
     /// Call of `Authorize`.
@@ -55,7 +55,7 @@ object! {
     /// Call of `ChangeConfiguration`.
     ChangeConfigurationRequest {
         key: Text<50> = "key",
-        value: Text<500> = "value",
+        value: Secret<500> = "value",
     } {
     }
     /// Answer to `ChangeConfiguration`.

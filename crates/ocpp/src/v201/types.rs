@@ -12,7 +12,7 @@ use super::{
     OCPPTransportEnum, OCPPVersionEnum, PhaseEnum, ReadingContextEnum, ReasonEnum,
     RecurrencyKindEnum, SetMonitoringStatusEnum, SetVariableStatusEnum, VPNEnum,
 };
-use crate::{Bounded, CustomData, Decimal, List, SomeOf, Text, Time, wire::object};
+use crate::{Bounded, CustomData, Decimal, List, Secret, SomeOf, Text, Time, wire::object};
 
 object! {
     /// Structure `ACChargingParameters`.
@@ -29,7 +29,7 @@ object! {
         apn: Text<512> = "apn",
         apn_authentication: APNAuthenticationEnum = "apnAuthentication",
     } {
-        apn_password: Text<20> = "apnPassword",
+        apn_password: Secret<20> = "apnPassword",
         apn_user_name: Text<20> = "apnUserName",
         custom_data: Box<CustomData> = "customData",
         preferred_network: Text<6> = "preferredNetwork",
@@ -426,7 +426,7 @@ object! {
     }
     /// Structure `SetVariableData`.
     SetVariableData {
-        attribute_value: Text<1000> = "attributeValue",
+        attribute_value: Secret<1000> = "attributeValue",
         component: Component = "component",
         variable: Variable = "variable",
     } {
@@ -478,8 +478,8 @@ object! {
     }
     /// Structure `VPN`.
     VPN {
-        key: Text<255> = "key",
-        password: Text<20> = "password",
+        key: Secret<255> = "key",
+        password: Secret<20> = "password",
         server: Text<512> = "server",
         kind: VPNEnum = "type",
         user: Text<20> = "user",
