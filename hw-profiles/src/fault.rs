@@ -98,6 +98,16 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// Records a fault of the file as a whole.
+    pub(crate) fn fault_of_file(&mut self, problem: String, remedy: &str) {
+        self.faults.push(Fault::of_file(self.file, problem, remedy));
+    }
+
+    /// Whether nothing was wrong so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// The value, if nothing was wrong. What several checks found alike is told once.
     pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Faults> {
         match value {

@@ -1,9 +1,12 @@
 //! The frames that prove a profile: what was asked, what was answered, and what it must be read as.
 
+mod framing;
+mod proof;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{Faults, Report, suggest};
-use crate::profile::Origin;
+use crate::profile::{Origin, Profile};
 use crate::read::{At, Named, read_document, record, words};
 
 /// The frames of one profile.
@@ -34,12 +37,17 @@ pub struct Frame {
     pub source: String,
     /// How the bytes are framed.
     pub framing: Framing,
-    /// Whole request: RTU with its CRC, TCP with its MBAP header.
+    /// Which connector's registers it is about; 1 where there is one.
+    pub connector: u8,
+    /// SunSpec: the model that it is about, and the address of the register with its number.
+    pub block: Option<(u16, u16)>,
+    /// Whole request: RTU with its CRC, TCP with its MBAP header, ASCII as the characters of the
+    /// line without CR and LF.
     pub request: Vec<u8>,
     /// Whole answer, framed likewise.
     pub response: Vec<u8>,
     /// Names of frames of this file that were read before, in this order: their raw values hold for
-    /// conditions (`when`, state rules) that this frame alone cannot answer.
+    /// conditions (`when`, state rules) and powers of ten that this frame alone cannot answer.
     pub after: Vec<String>,
     /// What the answer must be read as: all of it, nothing else.
     ///
@@ -51,9 +59,44 @@ pub struct Frame {
     /// - a register whose `when` does not hold is left out, and `paused_when` is not applied;
     /// - `vehicle_state`: the word of the state, `"C"`, if this frame together with `after` decides it.
     ///
-    /// A write has the one key `limit`: setting this limit, `"16000 mA"` (`"0 mA"` pauses), makes
-    /// requests of which this is one, and the answer acknowledges it.
+    /// A write has one key: which write of the profile it is.
+    /// - `limit`: setting this limit, `"16000 mA"` (`"0 mA"` pauses), makes requests of which this is
+    ///   one, and the answer acknowledges it;
+    /// - `failsafe_current` (`"6000 mA"`, or watts), `failsafe_timeout` (`"60000 ms"`);
+    /// - `phases`: `"1"` or `"3"`;
+    /// - `setup`, `keep_alive`, `failsafe_enable`, `failsafe_persist`: `"written"`.
     pub expect: BTreeMap<String, String>,
+}
+
+impl Frame {
+    /// Unit identifier and protocol data unit of the request.
+    ///
+    /// # Panics
+    /// Never for a loaded frame: its framing was checked.
+    #[must_use]
+    pub fn request_pdu(&self) -> (u8, Vec<u8>) {
+        framing::inside(&self.request, self.framing).expect("the framing was checked")
+    }
+
+    /// Unit identifier and protocol data unit of the answer.
+    ///
+    /// # Panics
+    /// Never for a loaded frame: its framing was checked.
+    #[must_use]
+    pub fn response_pdu(&self) -> (u8, Vec<u8>) {
+        framing::inside(&self.response, self.framing).expect("the framing was checked")
+    }
+
+    /// The profile with the addresses that this frame is about; `None`: it has no such connector or
+    /// model.
+    #[must_use]
+    pub fn profile(&self, profile: &Profile) -> Option<Profile> {
+        let profile = profile.for_connector(self.connector)?;
+        match self.block {
+            None => Some(profile),
+            Some(block) => profile.located(&[block]),
+        }
+    }
 }
 
 /// Framing of a recorded frame.
@@ -63,10 +106,12 @@ pub enum Framing {
     Rtu,
     /// Modbus TCP: MBAP header, function, data.
     Tcp,
+    /// Modbus ASCII: start, hexadecimal digits of unit, function, data and LRC.
+    Ascii,
 }
 
 words! {
-    Framing { "rtu" = Framing::Rtu, "tcp" = Framing::Tcp }
+    Framing { "rtu" = Framing::Rtu, "tcp" = Framing::Tcp, "ascii" = Framing::Ascii }
     Origin { "published" = Origin::Published, "constructed" = Origin::Constructed }
 }
 
@@ -87,11 +132,15 @@ record! {
         origin: At<Origin>,
         /// Where it was published, or the register table it was constructed from.
         source: At<String>,
-        /// rtu or tcp.
+        /// rtu, tcp or ascii.
         framing: At<Framing>,
-        /// Hexadecimal bytes; blanks between bytes.
+        /// Connector that it is about. Default: 1.
+        connector: Option<At<u8>>,
+        /// SunSpec: the model block that it is about.
+        block: Option<RawBlock>,
+        /// Hexadecimal bytes; blanks between bytes. ascii: the line without CR and LF.
         request: At<String>,
-        /// Hexadecimal bytes; blanks between bytes.
+        /// Hexadecimal bytes; blanks between bytes. ascii: the line without CR and LF.
         response: At<String>,
         /// Frames that were read before.
         after: Option<Vec<At<String>>>,
@@ -100,18 +149,46 @@ record! {
     }
 }
 
+record! {
+    /// A SunSpec model block.
+    RawBlock as "Block" {
+        /// Number of the model.
+        model: At<u16>,
+        /// Address of the register that holds this number.
+        address: At<u16>,
+    }
+}
+
 impl FrameFile {
-    /// Loads the frames of a profile. `name` is the file as messages shall call it; its last part
-    /// without `.frames.toml` is the profile's id.
+    /// Loads the frames of a profile without looking at it. `name` is the file as messages shall
+    /// call it; its last part without `.frames.toml` is the profile's id.
     ///
     /// # Errors
     /// Every fault of the text with line, column and remedy.
     pub fn from_toml(name: &str, text: &str) -> Result<Self, Faults> {
+        Self::load(name, text, None)
+    }
+
+    /// Loads the frames of this profile, and checks that they prove all of it.
+    ///
+    /// # Errors
+    /// Every fault of the text with line, column and remedy, and everything that no frame proves.
+    pub fn for_profile(profile: &Profile, name: &str, text: &str) -> Result<Self, Faults> {
+        Self::load(name, text, Some(profile))
+    }
+
+    fn load(name: &str, text: &str, proven: Option<&Profile>) -> Result<Self, Faults> {
         let mut report = Report::new(name, text);
         let raw = read_document::<RawFrameFile>(text, &mut report);
         let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
         let profile = file.strip_suffix(".frames.toml").unwrap_or(file).to_owned();
-        let frames = raw.and_then(|raw| check(&raw, &mut report));
+        let frames = raw.and_then(|raw| {
+            let frames = check(&raw, &mut report)?;
+            if let (Some(profile), true) = (proven, report.is_empty()) {
+                proof::check(profile, &raw, &frames, &mut report);
+            }
+            Some(frames)
+        });
         report.finish(frames.map(|frames| Self { profile, frames }))
     }
 }
@@ -154,13 +231,18 @@ fn check_frame(raw: &RawFrame, earlier: &BTreeSet<&str>, report: &mut Report<'_>
         }
     }
     let framing = raw.framing.value;
-    let request = bytes(&raw.request, "request", framing, report);
-    let response = bytes(&raw.response, "response", framing, report);
+    let request = framing::bytes(&raw.request, "request", framing, report);
+    let response = framing::bytes(&raw.response, "response", framing, report);
     Some(Frame {
         name: raw.name.value.clone(),
         origin: raw.origin.value,
         source: raw.source.value.clone(),
         framing,
+        connector: raw.connector.map_or(1, |connector| connector.value),
+        block: raw
+            .block
+            .as_ref()
+            .map(|block| (block.model.value, block.address.value)),
         request: request?,
         response: response?,
         after: raw
@@ -175,116 +257,4 @@ fn check_frame(raw: &RawFrame, earlier: &BTreeSet<&str>, report: &mut Report<'_>
             .map(|(name, value)| (name.value.clone(), value.value.clone()))
             .collect(),
     })
-}
-
-/// The bytes of a frame, with the check that its framing allows: CRC, or length in the MBAP header.
-fn bytes(
-    text: &At<String>,
-    key: &str,
-    framing: Framing,
-    report: &mut Report<'_>,
-) -> Option<Vec<u8>> {
-    let Some(bytes) = hex(&text.value) else {
-        let problem = format!("`{key}` is not hexadecimal");
-        report.fault(text.at, problem, "Write bytes as \"01 04 00 05\"");
-        return None;
-    };
-    match framing {
-        Framing::Rtu => check_crc(&bytes, key, text.at, report),
-        Framing::Tcp => check_mbap(&bytes, key, text.at, report),
-    }
-    Some(bytes)
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let byte = |pair: &str| {
-        let digits = pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit());
-        digits.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
-    };
-    text.split_whitespace().map(byte).collect()
-}
-
-/// Modbus RTU: unit, function and CRC at least, low byte of the CRC first.
-fn check_crc(bytes: &[u8], key: &str, at: usize, report: &mut Report<'_>) {
-    let Some((body, [low, high])) = bytes.split_last_chunk::<2>() else {
-        report.fault(
-            at,
-            format!("`{key}` is too short"),
-            "Write the whole frame with its CRC",
-        );
-        return;
-    };
-    let expected = crc16(body);
-    if u16::from_le_bytes([*low, *high]) != expected || body.len() < 2 {
-        let [low, high] = expected.to_le_bytes();
-        let problem = format!("the CRC of `{key}` does not match");
-        report.fault(
-            at,
-            problem,
-            format!("For these bytes it is {low:02X} {high:02X}"),
-        );
-    }
-}
-
-/// CRC of Modbus over Serial Line V1.02, 6.2.2: polynomial 0xA001 reflected, start 0xFFFF.
-fn crc16(bytes: &[u8]) -> u16 {
-    let mut crc: u16 = 0xFFFF;
-    for byte in bytes {
-        crc ^= u16::from(*byte);
-        for _ in 0..8 {
-            let carry = crc & 1 == 1;
-            crc >>= 1;
-            if carry {
-                crc ^= 0xA001;
-            }
-        }
-    }
-    crc
-}
-
-/// MBAP header: transaction, protocol 0, length of what follows, unit; then the function.
-fn check_mbap(bytes: &[u8], key: &str, at: usize, report: &mut Report<'_>) {
-    let [
-        _,
-        _,
-        protocol_high,
-        protocol_low,
-        length_high,
-        length_low,
-        rest @ ..,
-    ] = bytes
-    else {
-        report.fault(
-            at,
-            format!("`{key}` is too short"),
-            "Write the whole frame with its MBAP header",
-        );
-        return;
-    };
-    let protocol = u16::from_be_bytes([*protocol_high, *protocol_low]);
-    let length = usize::from(u16::from_be_bytes([*length_high, *length_low]));
-    if protocol != 0 || length != rest.len() || length < 2 {
-        let problem = format!("the MBAP header of `{key}` does not match");
-        let remedy = format!("Protocol is 0 and the length of these bytes {}", rest.len());
-        report.fault(at, problem, remedy);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn crc_agrees_with_the_published_check_value() {
-        // CRC catalogue (reveng), CRC-16/MODBUS: check value of "123456789".
-        assert_eq!(crc16(b"123456789"), 0x4B37);
-    }
-
-    #[test]
-    fn hex_takes_pairs_between_blanks_only() {
-        assert_eq!(hex("01 aF\n00"), Some(vec![0x01, 0xAF, 0x00]));
-        for bad in ["0x01", "1", "012", "+1", "0 1", "gg"] {
-            assert_eq!(hex(bad), None, "{bad:?}");
-        }
-    }
 }

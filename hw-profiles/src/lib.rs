@@ -18,7 +18,7 @@ mod unit;
 
 pub use fault::{Fault, Faults};
 pub use frames::{Frame, FrameFile, Framing};
-pub use library::{builtin, builtin_frames, find, load_dir, load_file};
+pub use library::{builtin, builtin_frames, find, load_dir, load_file, load_proven};
 pub use ocpp_only::{OcppOnly, ocpp_only};
 pub use profile::{
     Access, Condition, ConnectorAddressing, Connectors, Failsafe, KeepAlive, Kind, LimitControl,

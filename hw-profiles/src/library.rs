@@ -41,12 +41,17 @@ pub fn find(id: &str) -> Option<&'static Profile> {
 /// The frames of every built-in profile, by id.
 ///
 /// # Errors
-/// Every fault of every frame file.
+/// Every fault of every frame file, and everything of a profile that no frame proves.
 pub fn builtin_frames() -> Result<Vec<FrameFile>, Faults> {
     let mut loaded = Vec::new();
     let mut faults = Vec::new();
     for file in FRAMES {
-        match FrameFile::from_toml(file.name, file.text) {
+        let id = file.name.strip_suffix(".frames.toml").unwrap_or(file.name);
+        let frames = match find(id) {
+            Some(profile) => FrameFile::for_profile(profile, file.name, file.text),
+            None => FrameFile::from_toml(file.name, file.text),
+        };
+        match frames {
             Ok(frames) => loaded.push(frames),
             Err(Faults(found)) => faults.extend(found),
         }
@@ -67,6 +72,34 @@ pub fn load_file(path: &Path) -> Result<Profile, Faults> {
     match fs::read_to_string(path) {
         Ok(text) => Profile::from_toml(&name, &text),
         Err(error) => Err(Faults(vec![unreadable(&name, &error)])),
+    }
+}
+
+/// Loads one profile and the frames beside it (`acme-ac22.frames.toml`), and checks that the frames
+/// prove all of it.
+///
+/// # Errors
+/// Every fault of both files. What no frame proves is told once both files are sound.
+pub fn load_proven(path: &Path) -> Result<(Profile, FrameFile), Faults> {
+    let beside = path.with_extension("frames.toml");
+    let name = beside.display().to_string();
+    let text = fs::read_to_string(&beside).map_err(|error| {
+        let problem = format!("cannot be read: {error}");
+        let remedy = "Write the frames that prove the profile";
+        Faults(vec![Fault::of_file(&name, problem, remedy)])
+    });
+    let profile = load_file(path);
+    let frames = text.and_then(|text| match &profile {
+        Ok(profile) => FrameFile::for_profile(profile, &name, &text),
+        Err(_) => FrameFile::from_toml(&name, &text),
+    });
+    match (profile, frames) {
+        (Ok(profile), Ok(frames)) => Ok((profile, frames)),
+        (profile, frames) => {
+            let found = [profile.err(), frames.err()];
+            let faults = found.into_iter().flatten().flat_map(|Faults(found)| found);
+            Err(Faults(faults.collect()))
+        }
     }
 }
 

@@ -43,6 +43,8 @@ fn a_frame_file_loads_whole() {
                 origin,
                 source: source.to_owned(),
                 framing,
+                connector: 1,
+                block: None,
                 request: vec![],
                 response: vec![],
                 after: after.iter().map(ToString::to_string).collect(),
