@@ -1,0 +1,7 @@
+//! What an OCPP 1.6 charge point decides: its configuration, who may charge, how much current its
+//! profiles allow, and in which order its transactions are told.
+//!
+//! Pure: time is an argument, nothing is stored or sent here. What changes is given back, so that
+//! the shell can keep it before it answers.
+
+pub mod profiles;
