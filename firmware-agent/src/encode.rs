@@ -1,22 +1,33 @@
 //! From a current limit to register writes. Always rounds down: what is written never allows more
-//! than was asked.
+//! than was asked, and never a current that IEC 61851-1 does not know.
 
 use hw_profiles::{
-    Access, LimitControl, LimitUnit, PauseControl, RegisterType, Scale, WriteRegister,
+    Access, Failsafe, LimitControl, LimitUnit, PauseControl, RegisterType, Scale, SetpointMeaning,
+    WriteRegister,
 };
 use site_model::Milliamps;
 
 use crate::codec::Request;
+use crate::codec::pdu::WRITE_REGISTERS_MAX;
 use crate::decode::words_of;
 
 /// Nominal voltage that watts are reckoned with (EN 50160: 230 V).
 const NOMINAL_VOLTS: u64 = 230;
 
+/// One write to a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What is sent.
+    pub request: Request,
+    /// To the station's unit identifier, if it has one of its own.
+    pub station: bool,
+}
+
 /// Writes that set a limit, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitOrder {
     /// To be written one after the other; the order stands when the last was echoed.
-    pub requests: Vec<Request>,
+    pub writes: Vec<Write>,
     /// The limit as encoded; 0 is a pause.
     pub applied: Milliamps,
 }
@@ -33,7 +44,8 @@ pub enum Unwritable {
 }
 
 /// The writes for a limit. Above the device's highest limit it is that one; below its least
-/// current (rounding included) it is a pause.
+/// current (rounding included) it is a pause. A raw value with a meaning of its own is never
+/// written for a current: the next lower one is.
 ///
 /// # Errors
 /// [`Unwritable`] when the device cannot be told so.
@@ -42,51 +54,128 @@ pub fn limit_order(
     asked: Milliamps,
     phases: u8,
 ) -> Result<LimitOrder, Unwritable> {
-    let counts = Counts::new(control, phases);
-    let raw = counts.at_most(asked.min(control.maximum));
+    let counts = Counts::of_limit(control, phases);
+    let limit = counts.at_most(asked.min(control.maximum).0.into());
+    let Some(raw) = without_meaning(limit, &control.meanings) else {
+        return pause_order(control);
+    };
     let applied = counts.limit_of(raw);
-    if asked == Milliamps::PAUSE || applied < control.minimum {
+    if asked == Milliamps::PAUSE || applied < least(control) {
         return pause_order(control);
     }
-    let mut requests = vec![write_request(&control.write, raw)?];
+    let mut writes = vec![write(&control.write, raw)?];
     match &control.pause {
-        Some(PauseControl::Switch { write, resume, .. }) => {
-            requests.push(write_request(write, *resume)?);
-        }
+        Some(PauseControl::Switch {
+            write: to, resume, ..
+        }) => writes.push(write(to, *resume)?),
         Some(PauseControl::Value(_)) | None => {}
     }
-    Ok(LimitOrder { requests, applied })
+    Ok(LimitOrder { writes, applied })
+}
+
+/// Raw value of a failsafe's current, in its register: rounded down, and that of no current below
+/// 6 A. The least set-point of the limit does not hold for this register. `None` where it cannot be set.
+#[must_use]
+pub fn failsafe_current(
+    failsafe: &Failsafe,
+    limit: Option<&LimitControl>,
+    asked: Milliamps,
+    phases: u8,
+) -> Option<u64> {
+    let register = failsafe.current.as_ref()?;
+    let counts = Counts::new(
+        register.ty,
+        failsafe.current_scale,
+        failsafe.current_unit,
+        phases,
+    );
+    let highest = limit.map_or(asked, |limit| asked.min(limit.maximum));
+    let raw = counts.at_most(highest.0.into());
+    let meanings = limit.map_or(&[][..], |limit| &limit.meanings);
+    let raw = without_meaning(raw, meanings).unwrap_or(0);
+    let enough = counts.limit_of(raw) >= Milliamps::IEC_61851_MINIMUM;
+    let pause = failsafe.current_pause.unwrap_or(0);
+    Some(if enough { raw } else { pause })
+}
+
+/// Raw value of a failsafe's timeout: rounded down, but at least one count, because 0 is off.
+/// `None` where it cannot be set.
+#[must_use]
+pub fn failsafe_timeout(failsafe: &Failsafe, timeout_ms: u64) -> Option<u64> {
+    let register = failsafe.timeout.as_ref()?;
+    let counts = Counts::new(register.ty, failsafe.timeout_scale, LimitUnit::Milliamps, 1);
+    let raw = counts.at_most(timeout_ms);
+    Some(if raw == 0 { counts.one() } else { raw })
+}
+
+/// The current that so many watts allow on each phase, rounded down.
+#[must_use]
+pub fn current_of(watts: u64, phases: u8) -> Milliamps {
+    let current = u128::from(watts) * 1_000 / u128::from(NOMINAL_VOLTS * u64::from(phases.max(1)));
+    Milliamps(u32::try_from(current).unwrap_or(u32::MAX))
+}
+
+/// What a raw value of a register means in base units, rounded down.
+pub(crate) fn base_of(ty: RegisterType, scale: Scale, raw: u64) -> u32 {
+    Counts::new(ty, scale, LimitUnit::Milliamps, 1)
+        .limit_of(raw)
+        .0
 }
 
 /// The write of a raw value.
 ///
 /// # Errors
 /// [`Unwritable::DoesNotFit`] when the register is too narrow or holds text.
-pub fn write_request(write: &WriteRegister, raw: u64) -> Result<Request, Unwritable> {
-    let values = words_of(write.ty, write.words, raw).ok_or(Unwritable::DoesNotFit)?;
-    match (write.access, values.as_slice()) {
-        (Access::Single, [value]) => Ok(Request::WriteSingle {
-            address: write.address,
+pub fn write(register: &WriteRegister, raw: u64) -> Result<Write, Unwritable> {
+    let words = words_of(register.ty, register.words, raw).ok_or(Unwritable::DoesNotFit)?;
+    let address = register.address;
+    let request = match (register.access, words.as_slice()) {
+        (Access::Coil, [0]) => Request::WriteCoil { address, on: false },
+        (Access::Coil, [1]) => Request::WriteCoil { address, on: true },
+        (Access::Single, [value]) => Request::WriteSingle {
+            address,
             value: *value,
-        }),
-        (Access::Single, _) => Err(Unwritable::DoesNotFit),
-        (Access::Multiple, _) => Ok(Request::WriteMultiple {
-            address: write.address,
-            values,
-        }),
-    }
+        },
+        (Access::Coil | Access::Single, _) => return Err(Unwritable::DoesNotFit),
+        (Access::Multiple, _) => {
+            let values = words.repeat(usize::from(register.repeat.max(1)));
+            if values.len() > WRITE_REGISTERS_MAX {
+                return Err(Unwritable::DoesNotFit);
+            }
+            Request::WriteMultiple { address, values }
+        }
+    };
+    Ok(Write {
+        request,
+        station: register.station,
+    })
 }
 
 fn pause_order(control: &LimitControl) -> Result<LimitOrder, Unwritable> {
-    let request = match &control.pause {
+    let pause = match &control.pause {
         None => return Err(Unwritable::CannotPause),
-        Some(PauseControl::Value(raw)) => write_request(&control.write, *raw)?,
-        Some(PauseControl::Switch { write, pause, .. }) => write_request(write, *pause)?,
+        Some(PauseControl::Value(raw)) => write(&control.write, *raw)?,
+        Some(PauseControl::Switch {
+            write: to, pause, ..
+        }) => write(to, *pause)?,
     };
     Ok(LimitOrder {
-        requests: vec![request],
+        writes: vec![pause],
         applied: Milliamps::PAUSE,
     })
+}
+
+/// The least current that may be written to this device.
+fn least(control: &LimitControl) -> Milliamps {
+    control.minimum.max(Milliamps::IEC_61851_MINIMUM)
+}
+
+/// The highest raw value up to this one that is a current. Positive floats are ordered as their
+/// bits are, so the next lower one is one less too.
+fn without_meaning(raw: u64, meanings: &[(u64, SetpointMeaning)]) -> Option<u64> {
+    let has_meaning = |raw: &u64| meanings.iter().any(|(value, _)| value == raw);
+    let lowest = raw.saturating_sub(meanings.len() as u64);
+    (lowest..=raw).rev().find(|raw| !has_meaning(raw))
 }
 
 /// Converts between milliamperes and raw counts: mA × `per_unit` ÷ 1000 units, each `scale` counts.
@@ -99,22 +188,44 @@ struct Counts {
 }
 
 impl Counts {
-    fn new(control: &LimitControl, phases: u8) -> Self {
-        let per_unit = match control.unit {
+    fn new(ty: RegisterType, scale: Scale, unit: LimitUnit, phases: u8) -> Self {
+        let per_unit = match unit {
             LimitUnit::Milliamps => 1_000,
             LimitUnit::Watts => NOMINAL_VOLTS * u64::from(phases.max(1)),
         };
         Self {
-            ty: control.write.ty,
-            scale: control.scale,
+            ty,
+            scale,
             per_unit,
         }
     }
 
+    fn of_limit(control: &LimitControl, phases: u8) -> Self {
+        Self::new(control.write.ty, control.scale, control.unit, phases)
+    }
+
+    /// Raw value of one.
+    fn one(self) -> u64 {
+        match self.ty {
+            RegisterType::F32 => f32::to_bits(1.0).into(),
+            RegisterType::F64 => f64::to_bits(1.0),
+            RegisterType::Bit
+            | RegisterType::U16
+            | RegisterType::I16
+            | RegisterType::U32
+            | RegisterType::I32
+            | RegisterType::U64
+            | RegisterType::I64
+            | RegisterType::Ascii { .. }
+            | RegisterType::AsciiSwapped { .. }
+            | RegisterType::Utf16 { .. } => 1,
+        }
+    }
+
     /// Highest raw value that allows no more than `limit`.
-    fn at_most(self, limit: Milliamps) -> u64 {
+    fn at_most(self, limit: u64) -> u64 {
         let numerator =
-            u128::from(limit.0) * u128::from(self.per_unit) * u128::from(self.scale.denominator);
+            u128::from(limit) * u128::from(self.per_unit) * u128::from(self.scale.denominator);
         let denominator = 1_000 * u128::from(self.scale.numerator);
         let whole = u64::try_from(numerator / denominator).unwrap_or(u64::MAX);
         match self.ty {
@@ -125,7 +236,11 @@ impl Counts {
             RegisterType::I64 => whole.min(i64::MAX.unsigned_abs()),
             RegisterType::U16 => whole.min(u16::MAX.into()),
             RegisterType::U32 => whole.min(u32::MAX.into()),
-            RegisterType::U64 | RegisterType::Ascii { .. } | RegisterType::Utf16 { .. } => whole,
+            RegisterType::Bit => whole.min(1),
+            RegisterType::U64
+            | RegisterType::Ascii { .. }
+            | RegisterType::AsciiSwapped { .. }
+            | RegisterType::Utf16 { .. } => whole,
         }
     }
 
@@ -134,13 +249,15 @@ impl Counts {
         let (counts, fraction) = match self.ty {
             RegisterType::F32 => float_parts(raw, 8, 23),
             RegisterType::F64 => float_parts(raw, 11, 52),
-            RegisterType::U16
+            RegisterType::Bit
+            | RegisterType::U16
             | RegisterType::I16
             | RegisterType::U32
             | RegisterType::I32
             | RegisterType::U64
             | RegisterType::I64
             | RegisterType::Ascii { .. }
+            | RegisterType::AsciiSwapped { .. }
             | RegisterType::Utf16 { .. } => (u128::from(raw), 1),
         };
         let numerator = counts
@@ -203,16 +320,23 @@ fn float_parts(bits: u64, exponent_bits: u32, fraction_bits: u32) -> (u128, u128
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{limit_control, write_register};
+    use crate::testing::{failsafe, limit_control, write_register};
     use proptest::prelude::*;
 
-    fn single(address: u16, value: u16) -> Request {
-        Request::WriteSingle { address, value }
+    fn single(address: u16, value: u16) -> Write {
+        own(Request::WriteSingle { address, value })
     }
 
-    fn order(requests: Vec<Request>, applied: u32) -> Result<LimitOrder, Unwritable> {
+    fn own(request: Request) -> Write {
+        Write {
+            request,
+            station: false,
+        }
+    }
+
+    fn order(writes: Vec<Write>, applied: u32) -> Result<LimitOrder, Unwritable> {
         Ok(LimitOrder {
-            requests,
+            writes,
             applied: Milliamps(applied),
         })
     }
@@ -315,7 +439,7 @@ mod tests {
             let Request::WriteMultiple {
                 address: 261,
                 values,
-            } = &made.requests[0]
+            } = &made.writes[0].request
             else {
                 panic!("{made:?}");
             };
@@ -333,26 +457,123 @@ mod tests {
     }
 
     #[test]
+    fn a_raw_value_with_a_meaning_is_never_written_for_a_current() {
+        use SetpointMeaning::{EndsSession, NoLimit, Refused};
+        let mut control = limit_control();
+        control.meanings = vec![(160, NoLimit), (159, Refused), (0, EndsSession)];
+        assert_eq!(
+            limit_order(&control, Milliamps(16_000), 3),
+            order(vec![single(261, 158)], 15_800)
+        );
+        control.pause = None;
+        control.meanings = vec![(60, Refused)];
+        assert_eq!(
+            limit_order(&control, Milliamps(6_000), 3),
+            Err(Unwritable::CannotPause)
+        );
+    }
+
+    #[test]
+    fn a_minimum_below_six_amperes_does_not_count() {
+        let mut control = limit_control();
+        control.minimum = Milliamps(1_000);
+        assert_eq!(
+            limit_order(&control, Milliamps(5_900), 3),
+            order(vec![single(261, 0)], 0)
+        );
+    }
+
+    #[test]
+    fn duty_cycles_are_sixths_of_an_ampere_in_tenths() {
+        // IEC 61851-1: A = % x 0.6, so 0.1 % is 60 mA.
+        let mut control = limit_control();
+        control.scale.numerator = 60;
+        assert_eq!(
+            limit_order(&control, Milliamps(16_000), 3),
+            order(vec![single(261, 266)], 15_960)
+        );
+    }
+
+    #[test]
+    fn a_value_for_each_phase_is_one_write_and_a_coil_takes_only_bits() {
+        let mut each = write_register(1);
+        each.access = Access::Multiple;
+        each.repeat = 3;
+        each.station = true;
+        let made = write(&each, 16).unwrap();
+        assert_eq!(
+            made,
+            Write {
+                request: Request::WriteMultiple {
+                    address: 1,
+                    values: vec![16; 3]
+                },
+                station: true
+            }
+        );
+        let mut coil = write_register(400);
+        coil.access = Access::Coil;
+        coil.ty = RegisterType::Bit;
+        let on = Request::WriteCoil {
+            address: 400,
+            on: true,
+        };
+        assert_eq!(write(&coil, 1), Ok(own(on)));
+        assert_eq!(write(&coil, 2), Err(Unwritable::DoesNotFit));
+        each.repeat = 124;
+        assert_eq!(write(&each, 1), Err(Unwritable::DoesNotFit));
+    }
+
+    #[test]
+    fn a_failsafe_is_rounded_down_and_its_timeout_is_never_off() {
+        let limit = limit_control();
+        let mut failsafe = failsafe();
+        let current = |failsafe: &Failsafe, asked| {
+            failsafe_current(failsafe, Some(&limit), Milliamps(asked), 3)
+        };
+        let cases = [(6_000, 60), (6_099, 60), (5_999, 0), (0, 0), (32_000, 160)];
+        for (asked, raw) in cases {
+            assert_eq!(current(&failsafe, asked), Some(raw), "{asked} mA");
+        }
+        let timeouts = [(60_000, 60), (60_999, 60), (999, 1), (u64::MAX, 65_535)];
+        for (asked, raw) in timeouts {
+            assert_eq!(failsafe_timeout(&failsafe, asked), Some(raw), "{asked} ms");
+        }
+        failsafe.current_unit = LimitUnit::Watts;
+        assert_eq!(
+            current(&failsafe, 10_000),
+            Some(69),
+            "6.9 kW in steps of 100 W"
+        );
+        failsafe.current_pause = Some(99);
+        assert_eq!(current(&failsafe, 5_999), Some(99));
+        failsafe.current = None;
+        failsafe.timeout = None;
+        assert_eq!(current(&failsafe, 10_000), None);
+        assert_eq!(failsafe_timeout(&failsafe, 10_000), None);
+    }
+
+    #[test]
     fn a_value_too_wide_for_its_register_is_refused() {
         assert_eq!(
-            write_request(&write_register(1), 0x1_0000),
+            write(&write_register(1), 0x1_0000),
             Err(Unwritable::DoesNotFit)
         );
         let mut wide = write_register(1);
         wide.ty = RegisterType::U32;
         assert_eq!(
-            write_request(&wide, 1),
+            write(&wide, 1),
             Err(Unwritable::DoesNotFit),
             "function 6 writes one"
         );
         wide.access = Access::Multiple;
         wide.words = hw_profiles::WordOrder::LowFirst;
         assert_eq!(
-            write_request(&wide, 0x0001_0002),
-            Ok(Request::WriteMultiple {
+            write(&wide, 0x0001_0002),
+            Ok(own(Request::WriteMultiple {
                 address: 1,
                 values: vec![2, 1]
-            })
+            }))
         );
     }
 
@@ -387,10 +608,10 @@ mod tests {
             let mut control = limit_control();
             control.scale = Scale { numerator, denominator: 1 };
             let made = limit_order(&control, Milliamps(asked), 3).unwrap();
-            let [Request::WriteSingle { value, .. }] = made.requests.as_slice() else {
+            let Request::WriteSingle { value, .. } = made.writes[0].request else {
                 panic!("{made:?}");
             };
-            prop_assert_eq!(u64::from(*value) * numerator, u64::from(made.applied.0));
+            prop_assert_eq!(u64::from(value) * numerator, u64::from(made.applied.0));
             let step = u32::try_from(numerator).unwrap();
             prop_assert!(made.applied == Milliamps::PAUSE || asked - made.applied.0 < step);
         }

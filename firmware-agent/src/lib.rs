@@ -11,11 +11,13 @@ pub mod encode;
 mod link;
 pub mod poll_plan;
 pub mod scan;
+pub mod sunspec;
 
 #[cfg(test)]
 mod testing;
 
 pub use bus::{
-    Bus, BusConfig, BusDevice, BusDiagnostics, BusEvent, BusLink, DeviceDiagnostics, LastError,
-    hex, spawn, spawn_on,
+    Bus, BusConfig, BusDevice, BusDiagnostics, BusEvent, BusLink, DeviceDiagnostics,
+    FailsafeSettings, FailsafeState, LastError, Phases, SerialFraming, TcpFraming, hex, spawn,
+    spawn_on,
 };

@@ -3,11 +3,13 @@
 use hw_profiles::{Link, Profile, Register, Table};
 
 use crate::codec::Request;
-use crate::codec::pdu::READ_REGISTERS_MAX;
+use crate::codec::pdu::{READ_BITS_MAX, READ_REGISTERS_MAX};
 
 /// One read and what it delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRead {
+    /// At the station's unit identifier, if it has one of its own.
+    pub station: bool,
     /// Which table.
     pub table: Table,
     /// First register.
@@ -40,7 +42,7 @@ impl PlannedRead {
 /// What the plan may assume about one register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// To be read now.
+    /// To be read now; in a read of its own if the profile says so.
     Due,
     /// Exists, need not be read; a read may run across it.
     Known,
@@ -50,19 +52,25 @@ pub enum Wish {
     Alone,
 }
 
-/// The fewest reads that deliver every due register, ascending by table and address.
+/// The fewest reads that deliver every due register, ascending by unit, table and address.
 ///
 /// The registers are taken in order of address, each read reaching as far as the constraints let
 /// it. That is minimal: if a read may cover two values it may also cover any run between them, so
 /// reaching further never costs a read.
 #[must_use]
 pub fn plan(profile: &Profile, wishes: &[Wish]) -> Vec<PlannedRead> {
+    let wishes = &respected(profile, wishes);
     let mut due: Vec<usize> = (0..profile.registers.len())
         .filter(|index| matches!(wishes[*index], Wish::Due | Wish::Alone))
         .collect();
     due.sort_by_key(|index| {
         let register = &profile.registers[*index];
-        (register.table, register.address, register.count())
+        (
+            is_apart(profile, register),
+            register.table,
+            register.address,
+            register.count(),
+        )
     });
     let mut reads: Vec<PlannedRead> = Vec::new();
     let mut closed = false;
@@ -77,6 +85,7 @@ pub fn plan(profile: &Profile, wishes: &[Wish]) -> Vec<PlannedRead> {
             read.count = count;
         } else {
             reads.push(PlannedRead {
+                station: is_apart(profile, register),
                 table: register.table,
                 address: register.address,
                 count: register.count(),
@@ -91,6 +100,23 @@ pub fn plan(profile: &Profile, wishes: &[Wish]) -> Vec<PlannedRead> {
     reads
 }
 
+/// Whether a register is read at another unit identifier than the rest.
+fn is_apart(profile: &Profile, register: &Register) -> bool {
+    register.station && profile.link.station_unit.is_some()
+}
+
+/// What is only readable alone is read alone, and no read runs across it.
+fn respected(profile: &Profile, wishes: &[Wish]) -> Vec<Wish> {
+    let registers = profile.registers.iter().zip(wishes);
+    registers
+        .map(|(register, wish)| match wish {
+            Wish::Due if register.alone => Wish::Alone,
+            Wish::Known if register.alone => Wish::Barrier,
+            Wish::Due | Wish::Known | Wish::Barrier | Wish::Alone => *wish,
+        })
+        .collect()
+}
+
 /// Count of the read when it also covers `register`, if the constraints allow that.
 fn reach(
     profile: &Profile,
@@ -99,20 +125,20 @@ fn reach(
     register: &Register,
 ) -> Option<u16> {
     let link = &profile.link;
-    if read.table != register.table {
+    if (read.station, read.table) != (is_apart(profile, register), register.table) {
         return None;
     }
     let read_end = end(read.address, read.count);
     let new_end = read_end.max(end(register.address, register.count()));
     let count = u16::try_from(new_end - u32::from(read.address)).ok()?;
     let same = (read.address, read.count) == (register.address, register.count());
-    if !link.block_reads && !same || count > registers_max(link) {
+    if !link.block_reads && !same || count > most(link, read.table) {
         return None;
     }
     let crossed = read_end..u32::from(register.address);
     let named = |address: u32, barrier: bool| {
         profile.registers.iter().zip(wishes).any(|(other, wish)| {
-            other.table == register.table
+            (is_apart(profile, other), other.table) == (read.station, read.table)
                 && (*wish == Wish::Barrier || *wish == Wish::Alone) == barrier
                 && (u32::from(other.address)..end(other.address, other.count())).contains(&address)
         })
@@ -138,7 +164,7 @@ fn reach(
 /// Registers that lie wholly inside the read. With `block_reads = false` a read is one value.
 fn delivered(profile: &Profile, wishes: &[Wish], read: &PlannedRead) -> Vec<usize> {
     let inside = |register: &Register| {
-        register.table == read.table
+        (is_apart(profile, register), register.table) == (read.station, read.table)
             && register.address >= read.address
             && end(register.address, register.count()) <= end(read.address, read.count)
     };
@@ -151,8 +177,14 @@ fn end(address: u16, count: u16) -> u32 {
     u32::from(address) + u32::from(count)
 }
 
-fn registers_max(link: &Link) -> u16 {
-    link.max_registers_per_read.min(READ_REGISTERS_MAX)
+/// Most registers or bits in one read.
+fn most(link: &Link, table: Table) -> u16 {
+    let by_protocol = if table.is_bits() {
+        READ_BITS_MAX
+    } else {
+        READ_REGISTERS_MAX
+    };
+    link.max_registers_per_read.min(by_protocol)
 }
 
 #[cfg(test)]
@@ -237,6 +269,44 @@ mod tests {
             [(5, 1, vec![0]), (6, 1, vec![1]), (7, 1, vec![2])]
         );
         assert_eq!(spans(&it, &[Wish::Known; 3]), []);
+    }
+
+    #[test]
+    fn what_is_only_readable_alone_is_read_alone_and_never_run_across() {
+        let mut it = profile(vec![
+            register("a", 5, U16).build(),
+            register("b", 6, U16).build(),
+            register("c", 7, U16).build(),
+        ]);
+        it.registers[1].alone = true;
+        assert_eq!(
+            spans(&it, &[Wish::Due; 3]),
+            [(5, 1, vec![0]), (6, 1, vec![1]), (7, 1, vec![2])]
+        );
+        assert_eq!(
+            spans(&it, &[Wish::Due, Wish::Known, Wish::Due]),
+            [(5, 1, vec![0]), (7, 1, vec![2])]
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_the_station_is_read_apart() {
+        let mut it = profile(vec![
+            register("a", 5, U16).build(),
+            register("b", 6, U16).build(),
+            register("c", 7, U16).build(),
+        ]);
+        it.registers[1].station = true;
+        it.link.max_hole_registers = 1;
+        assert_eq!(plan(&it, &[Wish::Due; 3]).len(), 1, "the same unit");
+        it.link.station_unit = Some(200);
+        let reads = plan(&it, &[Wish::Due; 3]);
+        let seen: Vec<_> = reads
+            .iter()
+            .map(|read| (read.station, read.address, read.count))
+            .collect();
+        assert_eq!(seen, [(false, 5, 3), (true, 6, 1)]);
+        assert_eq!(reads[0].registers, [0, 2]);
     }
 
     #[test]

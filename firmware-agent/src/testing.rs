@@ -1,9 +1,9 @@
 //! Profiles in miniature for the tests of this crate.
 
 use hw_profiles::{
-    Access, Condition, KeepAlive, Kind, LimitControl, LimitUnit, Link, Parity, PauseControl,
-    PollClass, Profile, Quantity, RawMatch, Register, RegisterType, Scale, SerialLine, Source,
-    StateRule, Table, TcpDefaults, WordOrder, WriteRegister,
+    Access, Condition, Failsafe, KeepAlive, Kind, LimitControl, LimitUnit, Link, Parity,
+    PauseControl, PollClass, Profile, Quantity, RawMatch, Register, RegisterType, Scale,
+    SerialLine, Source, StateRule, Table, TcpDefaults, WordOrder, WriteRegister,
 };
 use site_model::{Milliamps, VehicleState};
 
@@ -18,6 +18,10 @@ pub(crate) fn register(name: &str, address: u16, ty: RegisterType) -> RegisterBu
         address,
         ty,
         words: WordOrder::HighFirst,
+        words_fixed: false,
+        mask: None,
+        scale_register: None,
+        negate: false,
         scale: Scale {
             numerator: 1,
             denominator: 1,
@@ -25,6 +29,10 @@ pub(crate) fn register(name: &str, address: u16, ty: RegisterType) -> RegisterBu
         sentinels: vec![],
         poll: PollClass::Fast,
         when: vec![],
+        optional: false,
+        alone: false,
+        station: false,
+        models: vec![],
         unconfirmed: false,
     })
 }
@@ -73,6 +81,7 @@ impl RegisterBuilder {
 pub(crate) fn condition(register: &str, test: RawMatch) -> Condition {
     Condition {
         register: register.to_owned(),
+        mask: None,
         test,
     }
 }
@@ -91,11 +100,14 @@ pub(crate) fn profile(registers: Vec<Register>) -> Profile {
         },
         link: Link {
             rtu: Some(line()),
+            ascii: None,
             tcp: Some(TcpDefaults {
                 port: 502,
                 max_connections: None,
             }),
             unit: 1,
+            station_unit: None,
+            wake_up: false,
             gap_ms: 0,
             answer_timeout_ms: 300,
             read_interval_ms: 0,
@@ -104,11 +116,17 @@ pub(crate) fn profile(registers: Vec<Register>) -> Profile {
             max_hole_registers: 0,
             block_reads: true,
         },
+        connectors: None,
+        sunspec: None,
+        word_probe: None,
+        setup: vec![],
         registers,
         state_rules: vec![],
         limit: None,
         failsafe: None,
         keep_alive: KeepAlive::None,
+        keep_alive_unconfirmed: false,
+        phase_switch: None,
         probes: vec![],
     }
 }
@@ -167,6 +185,8 @@ pub(crate) fn limit_control() -> LimitControl {
         read_back: Some("limit".to_owned()),
         paused_when: vec![],
         volatile: true,
+        meanings: vec![],
+        unconfirmed: false,
     }
 }
 
@@ -175,6 +195,36 @@ pub(crate) fn write_register(address: u16) -> WriteRegister {
         address,
         ty: RegisterType::U16,
         words: WordOrder::HighFirst,
+        words_fixed: false,
         access: Access::Single,
+        repeat: 1,
+        station: false,
+    }
+}
+
+/// Failsafe current in holding register 262 by tenths of an ampere, timeout in 257 by seconds,
+/// both read back as `failsafe_current` and `failsafe_timeout`.
+pub(crate) fn failsafe() -> Failsafe {
+    Failsafe {
+        current: Some(write_register(262)),
+        current_unit: LimitUnit::Milliamps,
+        current_scale: Scale {
+            numerator: 100,
+            denominator: 1,
+        },
+        current_pause: None,
+        current_read_back: Some("failsafe_current".to_owned()),
+        timeout: Some(write_register(257)),
+        timeout_scale: Scale {
+            numerator: 1_000,
+            denominator: 1,
+        },
+        timeout_read_back: Some("failsafe_timeout".to_owned()),
+        timeout_default_ms: 0,
+        factory_current: None,
+        enable: None,
+        persist: None,
+        when: vec![],
+        unconfirmed: false,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firmware_agent::{Bus, BusConfig, BusDevice, BusEvent, BusLink, spawn};
+use firmware_agent::{Bus, BusConfig, BusDevice, BusEvent, BusLink, SerialFraming, TcpFraming, spawn};
 use hw_profiles::{Profile, find};
 use simulator::{ChargerOptions, Ev, MeterOf, RtuLine, TcpServer, World};
 use site_model::{DeviceId, Milliamps, Value, VehicleState};
@@ -24,7 +24,10 @@ fn device(name: &str, unit: u8, profile: &Arc<Profile>) -> BusDevice {
         unit,
         profile: Arc::clone(profile),
         poll_interval_ms: 200,
+        connector: 1,
         phases: 3,
+        words: None,
+        failsafe: None,
     }
 }
 
@@ -88,6 +91,7 @@ async fn a_charger_and_its_meter_on_one_serial_line_are_read_and_limited_by_the_
     let link = BusLink::Serial {
         path: line.path().to_owned(),
         line: settings,
+        framing: SerialFraming::Rtu,
     };
     let devices = vec![
         device("left", 1, &charger_profile),
@@ -154,6 +158,7 @@ async fn an_adapter_that_is_pulled_out_is_told_and_used_again_when_it_is_back() 
     let link = BusLink::Serial {
         path: by_id.clone(),
         line: settings,
+        framing: SerialFraming::Rtu,
     };
     let (bus, mut events) = start(link, vec![device("left", 1, &it)]);
     let idle = |event: &BusEvent| tells(event, &id("left"), &Value::VehicleState(VehicleState::A));
@@ -198,6 +203,7 @@ async fn a_tcp_charger_is_read_and_limited_by_the_rules() {
         let link = BusLink::Tcp {
             host: "127.0.0.1".to_owned(),
             port: server.address().port(),
+                framing: TcpFraming::Mbap,
         };
         let (bus, mut events) = start(link, vec![device("box", it.link.unit, &it)]);
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use firmware_agent::{BusConfig, BusDevice, BusEvent, BusLink};
+use firmware_agent::{BusConfig, BusDevice, BusEvent, BusLink, SerialFraming};
 use hw_profiles::{Parity, SerialLine};
 use simulator::{ChargerOptions, MeterOf, RtuLine, World};
 use site_model::DeviceId;
@@ -45,6 +45,7 @@ async fn share(baud: u32) -> anyhow::Result<f64> {
     let link = BusLink::Serial {
         path: line.path().to_owned(),
         line: settings,
+        framing: SerialFraming::Rtu,
     };
     let bus = firmware_agent::spawn(
         BusConfig {
@@ -83,7 +84,10 @@ fn devices(world: &World, line: &RtuLine) -> anyhow::Result<Vec<BusDevice>> {
             unit,
             profile: profile.clone(),
             poll_interval_ms: BACK_TO_BACK_MS.max(profile.link.read_interval_ms),
+            connector: 1,
             phases: 3,
+            words: None,
+            failsafe: None,
         });
         Ok(())
     };

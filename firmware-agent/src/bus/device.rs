@@ -1,22 +1,35 @@
 //! What one device needs next, and what its answers mean for it. No I/O; time is an argument.
 
 mod cycle;
+mod failsafe;
+mod fixed;
+mod keep_alive;
 mod order;
+mod patience;
+mod phases;
+mod probe;
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hw_profiles::KeepAlive;
+use hw_profiles::{ConnectorAddressing, Profile};
 use site_model::{DeviceFault, Milliamps};
 use tokio::time::Instant;
 
 use self::cycle::{Cycle, RegisterState};
+use self::failsafe::FailsafeWatch;
+use self::fixed::Fixed;
+use self::keep_alive::Alive;
 use self::order::WriteOp;
+use self::patience::Patience;
+use self::phases::Switching;
 use super::wire::{Failure, Report};
-use super::{BusDevice, BusEvent, fault};
-use crate::codec::{Answer, ExceptionCode, Request};
-use crate::decode::{self, Image};
-use crate::encode::{self, LimitOrder};
-use crate::poll_plan::PlannedRead;
+use super::{BusDevice, BusEvent, FailsafeState, Phases, fault};
+use crate::codec::{ExceptionCode, Request};
+use crate::decode::Image;
+use crate::encode::{LimitOrder, Write};
+use crate::sunspec::Walk;
 
 /// So many polls in a row must fail before a device is quarantined.
 const FAILURES_MAX: u32 = 3;
@@ -32,25 +45,22 @@ const BUSY_RETRY: Duration = Duration::from_millis(500);
 const BUSY_MAX: u32 = 5;
 /// So many writes in a row that nobody answers are a refusal.
 const SILENT_WRITES_MAX: u32 = 3;
-/// Longest quiet time after an answer that did not come in time.
-const QUIET_MAX: Duration = Duration::from_secs(10);
-/// Least quiet time after a probe that could itself have been answered by a late answer, because
-/// the profile has no read of another shape.
-const QUIET_AFTER_DOUBT: Duration = Duration::from_secs(2);
-/// Shapes of unanswered requests that are remembered.
-const OUTSTANDING_MAX: usize = 4;
 
 /// What to do with a device next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Job {
     /// The limit. Ahead of everything.
     Write,
+    /// A fixed value: set-up, failsafe, phases.
+    Fixed,
     /// A keep-alive write or read.
     KeepAlive,
     /// One read of a poll cycle.
     Read,
     /// One short read, to see whether the device is there.
     Probe,
+    /// One read of the search for a SunSpec model.
+    Locate,
 }
 
 impl Job {
@@ -58,8 +68,8 @@ impl Job {
     pub(super) fn rank(self) -> u8 {
         match self {
             Self::Write => 0,
-            Self::KeepAlive => 1,
-            Self::Read | Self::Probe => 2,
+            Self::Fixed | Self::KeepAlive => 1,
+            Self::Read | Self::Probe | Self::Locate => 2,
         }
     }
 }
@@ -71,6 +81,13 @@ pub(super) struct Candidate {
     pub(super) job: Job,
     /// For fairness: who has been due longest goes first.
     pub(super) due: Instant,
+}
+
+/// A request and whom it is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) unit: u8,
+    pub(super) request: Request,
 }
 
 /// Whether a device answers.
@@ -89,22 +106,14 @@ enum LostWhy {
     Link,
 }
 
-/// A request that was not answered in time: its answer may still come.
-#[derive(Debug, Clone, Copy)]
-struct Outstanding {
-    shape: Shape,
-    since: Instant,
-}
-
-/// What an answer looks like from outside: function and length.
-type Shape = (u8, usize);
-
 /// What follows from one exchange.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
     pub(super) events: Vec<BusEvent>,
     /// What went wrong, for diagnostics.
     pub(super) fault: Option<DeviceFault>,
+    /// It is no event for the site, but somebody should look at it.
+    pub(super) alarm: bool,
     /// No answer came: on TCP the connection must be made anew.
     pub(super) unanswered: bool,
     /// The limit was written and echoed.
@@ -113,58 +122,97 @@ pub(super) struct Settled {
     pub(super) polled: bool,
 }
 
+impl Settled {
+    fn alarm(&mut self, fault: DeviceFault) {
+        self.fault = Some(fault);
+        self.alarm = true;
+    }
+}
+
 /// One device and all that is known of it.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) config: BusDevice,
-    /// On a serial line a late answer can be taken for the next one; on TCP it cannot.
-    serial: bool,
+    /// The model as this connector and variant of it is wired.
+    template: Arc<Profile>,
+    /// The same, word order found and SunSpec model located.
+    profile: Arc<Profile>,
+    unit: u8,
+    patience: Patience,
     image: Image,
     registers: Vec<RegisterState>,
+    /// Reads of several registers that the device refused, to number them.
+    blocks_refused: u32,
     health: Health,
     lost: Option<LostWhy>,
     /// It has answered since the line was opened.
     heard: bool,
-    /// Not before: gap after an answer, quiet time after a missing one.
-    ready_at: Instant,
+    /// A whole cycle has ended since then.
+    polled: bool,
+    /// When the last cycle that ended began.
+    polled_began: Option<Instant>,
     due: Instant,
     cycle: Option<Cycle>,
+    walk: Option<Walk>,
+    /// Newest limit that somebody asked for.
+    asked: Option<Milliamps>,
     write: Option<WriteOp>,
     write_from: Instant,
     last_order: Option<LimitOrder>,
     last_order_at: Instant,
-    keep_alive_due: Instant,
-    outstanding: Vec<Outstanding>,
-    /// Since when an answer may still be under way although a probe was answered.
-    doubted_since: Option<Instant>,
-    /// A request was not answered: a probe comes before anything else.
-    probe_first: bool,
-    quiet: Duration,
+    fixed: VecDeque<Fixed>,
+    alive: Alive,
+    failsafe: FailsafeWatch,
+    switching: Option<Switching>,
+    /// As last switched or read back.
+    phases: Option<Phases>,
+    /// What has not been told yet.
+    news: Vec<BusEvent>,
 }
 
 impl Device {
-    pub(super) fn new(config: BusDevice, serial: bool, now: Instant) -> Self {
-        Self {
-            image: Image::new(&config.profile),
-            registers: vec![RegisterState::default(); config.profile.registers.len()],
-            quiet: Duration::from_millis(config.profile.link.answer_timeout_ms),
-            serial,
+    /// # Errors
+    /// Why the device cannot be used at all.
+    pub(super) fn new(
+        config: BusDevice,
+        mistakable: bool,
+        now: Instant,
+    ) -> Result<Self, Box<(BusDevice, DeviceFault)>> {
+        let Some((template, unit)) = wired(&config) else {
+            let fault = fault::no_connector(&config.profile, config.connector);
+            return Err(Box::new((config, fault)));
+        };
+        let template = Arc::new(template);
+        let quiet = Duration::from_millis(template.link.answer_timeout_ms);
+        Ok(Self {
+            image: Image::new(&template),
+            registers: vec![RegisterState::default(); template.registers.len()],
+            patience: Patience::new(mistakable, quiet, now),
+            unit,
+            blocks_refused: 0,
             health: Health::Watched { failures: 0 },
             lost: None,
             heard: false,
-            ready_at: now,
+            polled: false,
+            polled_began: None,
             due: now,
             cycle: None,
+            walk: Walk::new(&template),
+            asked: None,
             write: None,
             write_from: now,
             last_order: None,
             last_order_at: now,
-            keep_alive_due: now,
-            outstanding: vec![],
-            doubted_since: None,
-            probe_first: false,
+            fixed: VecDeque::new(),
+            alive: Alive::new(now),
+            failsafe: FailsafeWatch::new(&config, &template),
+            switching: None,
+            phases: None,
+            news: vec![],
+            profile: Arc::clone(&template),
+            template,
             config,
-        }
+        })
     }
 
     /// Whether it answers as far as is known.
@@ -184,47 +232,90 @@ impl Device {
         }
     }
 
+    /// Its failsafe as last compared.
+    pub(super) fn failsafe_state(&self) -> Option<&FailsafeState> {
+        self.failsafe.told()
+    }
+
+    /// Whether frames with this unit identifier come from it.
+    pub(super) fn is_unit(&self, unit: u8) -> bool {
+        unit == self.unit || Some(unit) == self.template.link.station_unit
+    }
+
+    /// Whether it sits behind a unit identifier of another one.
+    pub(super) fn shares_unit(&self, other: &Self) -> bool {
+        let station = other.template.link.station_unit;
+        self.is_unit(other.unit) || station.is_some_and(|station| self.is_unit(station))
+    }
+
+    /// What was learnt about the other's unit holds for this one too.
+    pub(super) fn learn_from(&mut self, other: &Self) {
+        let ready_at = self.patience.ready_at.max(other.patience.ready_at);
+        self.patience = other.patience.clone();
+        self.patience.ready_at = ready_at;
+    }
+
     /// Time for the device to begin its answer.
     pub(super) fn answer_timeout(&self) -> Duration {
-        Duration::from_millis(self.config.profile.link.answer_timeout_ms)
+        Duration::from_millis(self.profile.link.answer_timeout_ms)
+    }
+
+    /// Whether each request is sent twice.
+    pub(super) fn must_be_woken(&self) -> bool {
+        self.profile.link.wake_up
     }
 
     /// Gap between an answer and the next request to this device.
     pub(super) fn gap(&self) -> Duration {
-        Duration::from_millis(self.config.profile.link.gap_ms)
+        Duration::from_millis(self.profile.link.gap_ms)
     }
 
     /// The line was opened anew: nothing that was known is certain.
     pub(super) fn reopened(&mut self, now: Instant) {
         self.forget();
-        self.outstanding.clear();
-        self.probe_first = false;
+        self.patience.reopened(now);
         self.health = Health::Watched { failures: 0 };
-        self.ready_at = now;
         self.due = now;
     }
 
     /// The line cannot be opened or broke. Told once.
-    pub(super) fn link_lost(&mut self, fault: &DeviceFault) -> Option<BusEvent> {
+    pub(super) fn link_lost(&mut self, fault: &DeviceFault) -> Vec<BusEvent> {
         self.forget();
-        self.lose(LostWhy::Link, fault)
+        let lost = self.lose(LostWhy::Link, fault);
+        self.news.drain(..).chain(lost).collect()
     }
 
-    /// Takes the newest wanted limit and begins what is due.
-    pub(super) fn prepare(&mut self, wanted: Option<Milliamps>, now: Instant) -> Vec<BusEvent> {
-        let mut events = wanted.map_or_else(Vec::new, |limit| self.order(limit, now));
+    /// Takes the newest wishes and begins what is due.
+    pub(super) fn prepare(
+        &mut self,
+        limit: Option<Milliamps>,
+        phases: Option<Phases>,
+        now: Instant,
+    ) -> Vec<BusEvent> {
+        let mut events = std::mem::take(&mut self.news);
+        if let Some(limit) = limit {
+            events.extend(self.order(limit, now));
+        }
+        if let Some(phases) = phases {
+            self.switch_phases(phases, now);
+        }
+        self.advance_failsafe(now);
+        self.advance_phases(now);
         self.renew_limit(now);
-        let polling = matches!(self.health, Health::Watched { .. }) && !self.probe_first;
+        let polling = matches!(self.health, Health::Watched { .. })
+            && !self.patience.probe_first
+            && self.walk.is_none();
         if polling && self.cycle.is_none() && self.due <= now {
             events.extend(self.begin_cycle(now));
         }
+        events.append(&mut self.news);
         events
     }
 
     /// What the device waits for; `rest_until`: no quarantined device may be asked before.
     pub(super) fn candidates(&self, rest_until: Option<Instant>) -> Vec<Candidate> {
         let at = |at: Instant, job, due| Candidate {
-            at: at.max(self.ready_at),
+            at: at.max(self.patience.ready_at),
             job,
             due,
         };
@@ -232,25 +323,26 @@ impl Device {
             let until = rest_until.map_or(until, |rest| until.max(rest));
             return vec![at(until, Job::Probe, until)];
         }
-        if self.probe_first {
+        if self.patience.probe_first {
             // Something may be waiting to be written: do not wait for the next poll.
             let due = if self.write.is_some() {
-                self.ready_at
+                self.patience.ready_at
             } else {
                 self.due
             };
             return vec![at(due, Job::Probe, due)];
         }
+        if self.walk.is_some() {
+            return vec![at(self.due, Job::Locate, self.due)];
+        }
         let mut candidates = Vec::new();
         if self.heard {
-            let renewal = self.renewal_at().map(|due| due.max(self.write_from));
-            let write_from = match &self.write {
-                Some(write) if write.begun() => Some(self.ready_at),
-                Some(_) => Some(self.write_from),
-                None => renewal,
-            };
-            if let Some(from) = write_from {
+            if let Some(from) = self.limit_write_at() {
                 candidates.push(at(from, Job::Write, from));
+            }
+            if !self.fixed.is_empty() {
+                let from = self.patience.ready_at;
+                candidates.push(at(from, Job::Fixed, from));
             }
             if let Some(due) = self.keep_alive_at() {
                 candidates.push(at(due, Job::KeepAlive, due));
@@ -265,89 +357,59 @@ impl Device {
     }
 
     /// The request of a job.
-    pub(super) fn request(&self, job: Job) -> Option<Request> {
+    pub(super) fn request(&self, job: Job) -> Option<Asked> {
         match job {
-            Job::Write => self.write.as_ref().map(WriteOp::request),
-            Job::Read => Some(self.cycle.as_ref()?.next()?.request()),
-            Job::Probe => Some(self.probe_request()),
-            Job::KeepAlive => match &self.config.profile.keep_alive {
-                KeepAlive::WriteRegister { write, value, .. } => {
-                    encode::write_request(write, *value).ok()
-                }
-                KeepAlive::AnyRequest { .. } => Some(self.probe_request()),
-                KeepAlive::RewriteLimit { .. } | KeepAlive::None => None,
-            },
+            Job::Write => Some(self.addressed(self.write.as_ref()?.next_write())),
+            Job::Fixed => Some(self.addressed(self.fixed.front()?.write())),
+            Job::KeepAlive => self.keep_alive_request(),
+            Job::Read => {
+                let read = self.cycle.as_ref()?.next()?;
+                Some(self.asked_of(read.station, read.request()))
+            }
+            Job::Probe => Some(self.asked_of(false, self.probe_request())),
+            Job::Locate => Some(self.asked_of(false, self.walk.as_ref()?.request()?)),
         }
     }
 
     /// A frame of this device came that nobody waited for. Tells whether it was a late answer.
     pub(super) fn heard_stray(&mut self, now: Instant) -> bool {
-        let oldest = self.outstanding.first().map(|missing| missing.since);
-        let Some(since) = oldest.or(self.doubted_since) else {
-            return false;
-        };
-        // The device is slower than its profile says: wait longer next time.
-        self.quiet = self.quiet.max((now - since) * 2).min(QUIET_MAX);
-        true
+        self.patience.heard_stray(now)
     }
 
     /// Takes the outcome of a job.
-    pub(super) fn settle(&mut self, job: Job, request: &Request, report: &Report) -> Settled {
+    pub(super) fn settle(&mut self, job: Job, asked: &Asked, report: &Report) -> Settled {
         let cost = report.ended - report.started;
-        match &report.result {
+        let now = report.ended;
+        let mut settled = match &report.result {
             Ok(answer) => {
-                let oldest = self.outstanding.first().map(|missing| missing.since);
-                self.doubted_since = oldest.filter(|_| self.is_mistakable(request));
-                self.answered(report.ended);
-                if self.doubted_since.is_some() {
-                    self.ready_at = report.ended + self.quiet.max(QUIET_AFTER_DOUBT);
-                }
+                self.answered(&asked.request, now);
                 match job {
-                    Job::Write => self.write_answered(request, answer, report.ended),
-                    Job::Read => self.read_answered(answer, report.ended),
-                    Job::KeepAlive => self.keep_alive_answered(request, answer, report.ended),
-                    Job::Probe => self.probe_answered(request, answer, report.ended, cost),
+                    Job::Write => self.write_answered(asked, answer, now),
+                    Job::Fixed => self.fixed_answered(asked, answer, now),
+                    Job::Read => self.read_answered(asked, answer, now),
+                    Job::KeepAlive => self.keep_alive_answered(asked, answer, now),
+                    Job::Probe => self.probe_answered(asked, answer, now, cost),
+                    Job::Locate => self.locate_answered(answer, now),
                 }
             }
             Err(failure) => {
-                self.missed(request, failure, report);
-                let fault =
-                    fault::no_answer(failure, self.config.unit, request, self.answer_timeout());
-                self.unanswered(job, failure, fault, report.ended, cost)
+                let gap = self.gap();
+                self.patience.missed(&asked.request, failure, report, gap);
+                let timeout = self.answer_timeout();
+                let fault = fault::no_answer(failure, asked.unit, &asked.request, timeout);
+                self.unanswered(job, failure, fault, now, cost)
             }
-        }
+        };
+        settled.events.append(&mut self.news);
+        settled
     }
 
     /// Any answer: the device is there and wants its gap.
-    fn answered(&mut self, ended: Instant) {
+    fn answered(&mut self, request: &Request, ended: Instant) {
         self.heard = true;
-        self.probe_first = false;
-        self.outstanding.clear();
-        self.ready_at = ended + self.gap();
-        if let KeepAlive::AnyRequest { interval_ms } = self.config.profile.keep_alive {
-            self.keep_alive_due = ended + half(interval_ms);
-        }
-    }
-
-    /// No answer: it may still come, so the device is left alone for a while.
-    fn missed(&mut self, request: &Request, failure: &Failure, report: &Report) {
-        let quiet = match failure {
-            Failure::Link(_) => return,
-            // The broken frame was most likely the answer.
-            Failure::Garbled => self.gap(),
-            Failure::Foreign { .. } | Failure::Silence => self.quiet,
-        };
-        self.ready_at = report.ended + if self.serial { quiet } else { self.gap() };
-        self.probe_first |= *failure != Failure::Garbled;
-        if self.serial && *failure != Failure::Garbled {
-            if self.outstanding.len() == OUTSTANDING_MAX {
-                self.outstanding.remove(0);
-            }
-            self.outstanding.push(Outstanding {
-                shape: shape(request),
-                since: report.started,
-            });
-        }
+        let gap = self.gap();
+        self.patience.answered(request, ended, gap);
+        self.heard_for_keep_alive(ended);
     }
 
     fn unanswered(
@@ -374,12 +436,16 @@ impl Device {
                     .extend(self.write_unanswered(failure, &fault, now, cost));
                 return settled;
             }
+            Job::Fixed => {
+                self.fixed_unanswered(failure, &fault, now, &mut settled);
+                return settled;
+            }
             Job::KeepAlive => {
                 self.keep_alive_unanswered(now);
                 return settled;
             }
             Job::Read if *failure == Failure::Garbled && self.retry_read() => return settled,
-            Job::Read | Job::Probe => {}
+            Job::Read | Job::Probe | Job::Locate => {}
         }
         settled.events.extend(self.fail(&fault, now, cost));
         settled
@@ -418,82 +484,74 @@ impl Device {
 
     /// Nothing that was heard before is known to be true any more. A wanted limit stays.
     fn forget(&mut self) {
-        self.image = Image::new(&self.config.profile);
-        self.registers.fill(RegisterState::default());
+        self.image = Image::new(&self.profile);
+        self.registers = vec![RegisterState::default(); self.profile.registers.len()];
         self.cycle = None;
         self.heard = false;
+        self.polled = false;
+        self.walk = Walk::new(&self.template);
+        self.fixed.clear();
+        self.failsafe.reconnected();
+        self.alive.forget();
+        self.abandon_phases();
         if let Some(write) = &mut self.write {
             write.restart();
         }
     }
 
-    fn probe_answered(
-        &mut self,
-        request: &Request,
-        answer: &Answer,
-        now: Instant,
-        cost: Duration,
-    ) -> Settled {
-        if let Answer::Exception(code) = answer
-            && code.is_silence_behind_gateway()
-        {
-            let fault = fault::refused(*code, self.config.unit, request);
-            let event = self.fail(&fault, now, cost);
-            return Settled {
-                events: event.into_iter().collect(),
-                fault: Some(fault),
-                ..Settled::default()
-            };
+    /// Goes on with another view of the same registers, or with other registers.
+    fn adopt(&mut self, profile: Profile) {
+        if profile.registers.len() != self.profile.registers.len() {
+            self.image = Image::new(&profile);
+            self.registers = vec![RegisterState::default(); profile.registers.len()];
         }
-        if let Health::Quarantined { .. } = self.health {
-            // On probation: the next failed poll quarantines it again.
-            self.health = Health::Watched {
-                failures: FAILURES_MAX - 1,
-            };
-            self.due = now;
-        }
-        Settled::default()
+        self.profile = Arc::new(profile);
+        self.encode_again();
     }
 
-    /// The shortest read of an existing register whose answer cannot be mistaken for one that is
-    /// still outstanding, if there is such a read.
-    fn probe_request(&self) -> Request {
-        let profile = &self.config.profile;
-        let mut requests: Vec<Request> = (0..profile.registers.len())
-            .filter(|index| {
-                let register = &profile.registers[*index];
-                register.when.is_empty() && self.registers[*index].not_before.is_none()
-            })
-            .map(|index| self.read_of(index).request())
-            .collect();
-        requests.extend(self.every_read().iter().map(PlannedRead::request));
-        requests.sort_by_key(Request::answer_len);
-        let clear = requests.iter().find(|request| !self.is_mistakable(request));
-        clear
-            .or(requests.first())
-            .cloned()
-            .unwrap_or(Request::Read {
-                table: hw_profiles::Table::Holding,
-                address: 0,
-                count: 1,
-            })
+    /// Whether anything may be written: not before the set-up, and not while the profile in use is
+    /// not certain.
+    fn may_write(&self) -> bool {
+        let waits = !self.profile.setup.is_empty()
+            || self.profile.word_probe.is_some() && self.config.words.is_none();
+        (self.polled || !waits) && !self.is_set_up_under_way()
     }
 
-    /// Whether an answer that is still outstanding would pass for the answer to this request.
-    fn is_mistakable(&self, request: &Request) -> bool {
-        self.outstanding
-            .iter()
-            .any(|missing| missing.shape == shape(request))
+    fn addressed(&self, write: &Write) -> Asked {
+        self.asked_of(write.station, write.request.clone())
+    }
+
+    fn asked_of(&self, station: bool, request: Request) -> Asked {
+        let own_unit = self.profile.link.station_unit.filter(|_| station);
+        Asked {
+            unit: own_unit.unwrap_or(self.unit),
+            request,
+        }
     }
 
     fn interval(&self) -> Duration {
-        let least = self.config.profile.link.read_interval_ms;
+        let least = self.profile.link.read_interval_ms;
         Duration::from_millis(self.config.poll_interval_ms.max(least).max(1))
     }
 }
 
-fn shape(request: &Request) -> Shape {
-    (request.function(), request.answer_len())
+/// The profile of a device as it is wired, and its unit identifier. `None`: the model has no such
+/// connector.
+fn wired(config: &BusDevice) -> Option<(Profile, u8)> {
+    let as_configured = match config.words {
+        Some(words) => config.profile.with_words(words),
+        None => Profile::clone(&config.profile),
+    };
+    let profile = as_configured.for_connector(config.connector)?;
+    let by_units = config.profile.connectors.as_ref().is_some_and(
+        |connectors| matches!(&connectors.by, ConnectorAddressing::Units(units) if units.contains(&config.unit)),
+    );
+    let unit = if by_units {
+        profile.link.unit
+    } else {
+        config.unit
+    };
+    Some((profile, unit))
 }
 
 /// Keep-alives come at half their interval: one may get lost.
@@ -504,8 +562,4 @@ fn half(interval_ms: u64) -> Duration {
 /// Whether a device that refuses with this code is to be asked again soon.
 fn is_worth_waiting(code: ExceptionCode, asked: u32) -> bool {
     code.is_busy() && asked < BUSY_MAX
-}
-
-fn reading(device: &Device, fresh: &[bool]) -> decode::Decoded {
-    decode::decode(&device.config.profile, &device.image, fresh)
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use site_model::{DeviceFault, DeviceId};
 use tokio::time::Instant;
 
+use super::event::FailsafeState;
+
 /// A bus at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusDiagnostics {
@@ -56,6 +58,8 @@ pub struct DeviceDiagnostics {
     pub exceptions: u64,
     /// Limits that were written and echoed.
     pub limits_written: u64,
+    /// Its failsafe against what is configured; `None` if nothing is, or not yet known.
+    pub failsafe: Option<FailsafeState>,
     /// For how long it stays quarantined; `None` when it is not.
     pub quarantined_for_ms: Option<u64>,
     /// What went wrong last.
@@ -113,6 +117,7 @@ impl Counters {
                 late_frames: 0,
                 exceptions: 0,
                 limits_written: 0,
+                failsafe: None,
                 quarantined_for_ms: None,
                 last_error: None,
                 last_answer_age_ms: None,

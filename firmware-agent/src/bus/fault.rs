@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use site_model::DeviceFault;
+use hw_profiles::Profile;
+use site_model::{DeviceFault, DeviceId};
 
+use super::Phases;
 use super::wire::Failure;
 use crate::codec::{ExceptionCode, Request};
 use crate::encode::Unwritable;
@@ -77,6 +79,143 @@ pub(super) fn unwritable(error: Unwritable) -> DeviceFault {
     DeviceFault {
         message: format!("The limit was not written: {error}."),
         remedy: remedy.to_owned(),
+    }
+}
+
+/// A fixed value of the profile cannot be told to the device.
+pub(super) fn unwritable_value(error: Unwritable) -> DeviceFault {
+    DeviceFault {
+        message: format!("A fixed value was not written: {error}."),
+        remedy: "Correct the profile: the value must fit its register.".to_owned(),
+    }
+}
+
+/// The model has fewer connectors.
+pub(super) fn no_connector(profile: &Profile, connector: u8) -> DeviceFault {
+    let most = profile.connectors.as_ref().map_or(1, |c| c.maximum);
+    DeviceFault {
+        message: format!("Profile {} has no connector {connector}.", profile.id),
+        remedy: format!("Write a connector from 1 to {most}."),
+    }
+}
+
+/// None of the SunSpec models of the profile is there.
+pub(super) fn no_model(profile: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!("The device has none of the SunSpec models of profile {profile}."),
+        remedy:
+            "Check that SunSpec is enabled in the device, and that the meter is connected to it."
+                .to_owned(),
+    }
+}
+
+/// With neither word order the value that must lie in a range does.
+pub(super) fn no_word_order(profile: &str, register: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!(
+            "With neither word order does {register} of profile {profile} lie where it must."
+        ),
+        remedy: "Check that the profile fits the model, or write `words` in the configuration."
+            .to_owned(),
+    }
+}
+
+/// The device does not clear its life bit.
+pub(super) fn life_bit_stands(register: &str, shown: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!("The device does not clear its life bit: {register} still reads {shown}."),
+        remedy: "Check that remote control and its supervision are enabled in the device."
+            .to_owned(),
+    }
+}
+
+/// The failsafe reads back otherwise although it was written.
+pub(super) fn failsafe_differs(told: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!("The failsafe was written, but {told}."),
+        remedy: "Set it in the device itself, or correct `failsafe` in the configuration."
+            .to_owned(),
+    }
+}
+
+/// This variant of the model has no failsafe.
+pub(super) fn failsafe_not_here(profile: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!("The failsafe was not written: this variant of {profile} has none."),
+        remedy: "Update the device's firmware, or remove `failsafe` from the configuration."
+            .to_owned(),
+    }
+}
+
+/// The profile has no phase switch.
+pub(super) fn no_phase_switch(profile: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!("The phases were not switched: profile {profile} cannot."),
+        remedy: "Use a model with a phase switch, or do not switch the phases of this one."
+            .to_owned(),
+    }
+}
+
+/// This variant of the model has no phase switch.
+pub(super) fn phases_not_here(profile: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!(
+            "The phases were not switched: this variant of {profile} cannot, or not as it is set up."
+        ),
+        remedy: "Check in the device that its phase switch is there and remotely controlled."
+            .to_owned(),
+    }
+}
+
+/// Nothing is known of the device yet.
+pub(super) fn phases_unknown(device: &DeviceId) -> DeviceFault {
+    DeviceFault {
+        message: format!("The phases were not switched: {device} has not answered yet."),
+        remedy: "Try again when it is read.".to_owned(),
+    }
+}
+
+/// Switching needs a pause, and the model has none.
+pub(super) fn cannot_pause_for_phases() -> DeviceFault {
+    DeviceFault {
+        message: "The phases were not switched: that needs a pause, and the model cannot pause."
+            .to_owned(),
+        remedy: "Switch while no car charges.".to_owned(),
+    }
+}
+
+/// The car goes on charging after a pause.
+pub(super) fn still_charging(after: Duration) -> DeviceFault {
+    DeviceFault {
+        message: format!(
+            "The phases were not switched: the device still charges {} s after its pause.",
+            after.as_secs()
+        ),
+        remedy: "Check that the device follows its limit.".to_owned(),
+    }
+}
+
+/// The phases do not read back as written.
+pub(super) fn phases_differ(wanted: Phases, shown: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!("The device was switched to {wanted}, but reads back {shown}."),
+        remedy: "Check the device's phase switch and how it is wired.".to_owned(),
+    }
+}
+
+/// Another wish came before the switch was done.
+pub(super) fn phases_overtaken(by: Phases) -> DeviceFault {
+    DeviceFault {
+        message: format!("The switch of the phases was given up for a later one to {by}."),
+        remedy: "Nothing has to be done.".to_owned(),
+    }
+}
+
+/// The device was lost meanwhile.
+pub(super) fn lost_while_switching() -> DeviceFault {
+    DeviceFault {
+        message: "The device was lost while its phases were switched.".to_owned(),
+        remedy: "Switch again when it is back.".to_owned(),
     }
 }
 

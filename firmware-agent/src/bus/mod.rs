@@ -3,9 +3,12 @@
 //! Writes go ahead of reads, reads go by who has been due longest, and a device that does not
 //! answer is asked ever more seldom. A late answer never passes for the answer to a later request.
 
+pub(crate) mod config;
 mod device;
 mod diagnostics;
+mod event;
 pub(crate) mod fault;
+mod framing;
 mod outbox;
 mod task;
 pub(crate) mod wire;
@@ -14,14 +17,11 @@ pub(crate) mod wire;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hw_profiles::{Profile, SerialLine};
-use site_model::{DeviceFault, DeviceId, Milliamps, Reading};
+use site_model::{DeviceId, Milliamps};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -33,90 +33,11 @@ use self::wire::Framing;
 use crate::codec::rtu::Timing;
 use crate::link::{MadeOpener, Opener, SerialOpener, TcpOpener};
 
+pub use config::{
+    BusConfig, BusDevice, BusLink, FailsafeSettings, Phases, SerialFraming, TcpFraming,
+};
 pub use diagnostics::{BusDiagnostics, DeviceDiagnostics, LastError, hex};
-
-/// A bus as the configuration describes it.
-#[derive(Debug, Clone)]
-pub struct BusConfig {
-    /// Name in the configuration.
-    pub name: String,
-    /// How to reach it.
-    pub link: BusLink,
-    /// Its devices; names are unique, units too.
-    pub devices: Vec<BusDevice>,
-}
-
-/// How to reach a bus.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BusLink {
-    /// Modbus RTU.
-    Serial {
-        /// For instance `/dev/serial/by-id/usb-…`.
-        path: PathBuf,
-        /// Settings of the line.
-        line: SerialLine,
-    },
-    /// Modbus TCP.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Usually 502.
-        port: u16,
-    },
-}
-
-impl fmt::Display for BusLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Serial { path, .. } => write!(f, "{}", path.display()),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-        }
-    }
-}
-
-/// A device on a bus.
-#[derive(Debug, Clone)]
-pub struct BusDevice {
-    /// Its name at the site.
-    pub id: DeviceId,
-    /// Modbus unit.
-    pub unit: u8,
-    /// Its model.
-    pub profile: Arc<Profile>,
-    /// How often it is read; at least the profile's `read_interval_ms` is kept.
-    pub poll_interval_ms: u64,
-    /// Phases it is wired to, 1 to 3; needed where limits are told in watts.
-    pub phases: u8,
-}
-
-/// What happens on a bus.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BusEvent {
-    /// A poll ended; everything in it is fresh. After a [`BusEvent::Lost`] it means the device is back.
-    Read(Reading),
-    /// The device is quarantined or its line cannot be used. Told once, and again only when the
-    /// reason changes between device and line.
-    Lost {
-        /// Which device.
-        device: DeviceId,
-        /// Why, and what to do.
-        fault: DeviceFault,
-    },
-    /// A limit was written and echoed.
-    LimitWritten {
-        /// Which device.
-        device: DeviceId,
-        /// As encoded, rounded down; 0 is a pause.
-        limit: Milliamps,
-    },
-    /// A limit will not be written.
-    WriteRefused {
-        /// Which device.
-        device: DeviceId,
-        /// Why, and what to do.
-        fault: DeviceFault,
-    },
-}
+pub use event::{BusEvent, FailsafeState};
 
 /// A running bus. Dropping it ends it at once.
 #[derive(Debug)]
@@ -128,11 +49,18 @@ pub struct Bus {
 /// What the handle and the task share.
 #[derive(Debug)]
 struct Shared {
-    /// Newest wanted limit of each device that the task has not taken yet.
-    wanted: Mutex<BTreeMap<DeviceId, Milliamps>>,
+    /// Newest wishes for each device that the task has not taken yet.
+    wanted: Mutex<BTreeMap<DeviceId, Wanted>>,
     counters: Mutex<Counters>,
     stopping: AtomicBool,
     wake: Notify,
+}
+
+/// What is wanted of a device; of each only the newest.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wanted {
+    limit: Option<Milliamps>,
+    phases: Option<Phases>,
 }
 
 /// Starts a bus. Must be called within a tokio runtime.
@@ -143,11 +71,11 @@ struct Shared {
 pub fn spawn(config: BusConfig, events: mpsc::Sender<BusEvent>) -> Bus {
     let framing = framing(&config.link);
     match &config.link {
-        BusLink::Serial { path, line } => {
+        BusLink::Serial { path, line, .. } => {
             let opener = SerialOpener::new(path.clone(), *line);
             spawn_over(opener, framing, config, events)
         }
-        BusLink::Tcp { host, port } => {
+        BusLink::Tcp { host, port, .. } => {
             let opener = TcpOpener::new(host.clone(), *port);
             spawn_over(opener, framing, config, events)
         }
@@ -170,10 +98,16 @@ where
 }
 
 /// How frames are told apart on a link.
-fn framing(link: &BusLink) -> Framing {
+pub(crate) fn framing(link: &BusLink) -> Framing {
     match link {
-        BusLink::Serial { line, .. } => Framing::Rtu(Timing::new(*line)),
-        BusLink::Tcp { .. } => Framing::Tcp,
+        BusLink::Serial { line, framing, .. } => match framing {
+            SerialFraming::Rtu => Framing::Rtu(Timing::new(*line)),
+            SerialFraming::Ascii => Framing::Ascii(Timing::new(*line)),
+        },
+        BusLink::Tcp { framing, .. } => match framing {
+            TcpFraming::Mbap => Framing::Tcp,
+            TcpFraming::Rtu => Framing::RtuOverTcp,
+        },
     }
 }
 
@@ -206,9 +140,20 @@ impl Bus {
     /// that is not written yet, and a limit for a device that does not answer waits until it does.
     /// A device that is not on this bus is ignored.
     pub fn write_limit(&self, device: &DeviceId, limit: Milliamps) {
+        self.want(device, |wanted| wanted.limit = Some(limit));
+    }
+
+    /// Asks a device to charge with so many phases. Never blocks; the newest wish wins. The outcome
+    /// is [`BusEvent::PhasesSwitched`] or [`BusEvent::PhasesRefused`]. Where the device must not
+    /// charge meanwhile it is paused, and the newest limit applies again afterwards.
+    pub fn switch_phases(&self, device: &DeviceId, phases: Phases) {
+        self.want(device, |wanted| wanted.phases = Some(phases));
+    }
+
+    fn want(&self, device: &DeviceId, wish: impl FnOnce(&mut Wanted)) {
         let known = |shared: &Counters| shared.shown.devices.iter().any(|d| d.device == *device);
         if known(&self.shared.counters()) {
-            lock(&self.shared.wanted).insert(device.clone(), limit);
+            wish(lock(&self.shared.wanted).entry(device.clone()).or_default());
             self.shared.wake.notify_one();
         }
     }
@@ -242,7 +187,7 @@ impl Shared {
         lock(&self.counters)
     }
 
-    fn take_wanted(&self) -> BTreeMap<DeviceId, Milliamps> {
+    fn take_wanted(&self) -> BTreeMap<DeviceId, Wanted> {
         std::mem::take(&mut *lock(&self.wanted))
     }
 

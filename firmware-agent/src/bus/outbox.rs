@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use site_model::{DeviceId, Reading};
+use site_model::Reading;
 
 use super::BusEvent;
 use crate::decode::same_kind;
@@ -21,7 +21,7 @@ impl Outbox {
     pub(super) fn push(&mut self, event: BusEvent) {
         let same = |waiting: &BusEvent| {
             std::mem::discriminant(waiting) == std::mem::discriminant(&event)
-                && device_of(waiting) == device_of(&event)
+                && waiting.device() == event.device()
         };
         let older = self.events.iter().position(same);
         let older = older.and_then(|index| self.events.remove(index));
@@ -53,15 +53,6 @@ impl Outbox {
     }
 }
 
-fn device_of(event: &BusEvent) -> &DeviceId {
-    match event {
-        BusEvent::Read(reading) => &reading.device,
-        BusEvent::Lost { device, .. }
-        | BusEvent::LimitWritten { device, .. }
-        | BusEvent::WriteRefused { device, .. } => device,
-    }
-}
-
 fn merge(older: Reading, mut newer: Reading) -> Reading {
     let kept = older
         .values
@@ -75,7 +66,7 @@ fn merge(older: Reading, mut newer: Reading) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use site_model::{DeviceFault, Milliamps, Value, VehicleState, Watts};
+    use site_model::{DeviceFault, DeviceId, Milliamps, Value, VehicleState, Watts};
 
     fn device(name: &str) -> DeviceId {
         DeviceId::new(name).unwrap()

@@ -8,12 +8,12 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until};
 
-use super::device::{Device, Job, REST_FACTOR, Settled};
+use super::device::{Asked, Device, Job, REST_FACTOR, Settled};
 use super::diagnostics::nanos;
 use super::outbox::Outbox;
 use super::wire::{Failure, Framing, Report, Wire};
-use super::{BusConfig, BusEvent, Shared, fault};
-use crate::codec::{Answer, Request};
+use super::{BusConfig, BusEvent, FailsafeState, Shared, Wanted, fault};
+use crate::codec::Answer;
 use crate::link::Opener;
 
 /// First and longest pause before a line that cannot be opened is tried again.
@@ -32,6 +32,8 @@ pub(super) struct BusTask<O: Opener> {
     /// Something was answered since the line was opened.
     proven: bool,
     devices: Vec<Device>,
+    /// Where each device stands in the configuration, and so in the counters.
+    places: Vec<usize>,
     /// Until then no quarantined device is asked, if others answer.
     rest_until: Instant,
     /// End of the last exchange and who had it.
@@ -61,7 +63,27 @@ impl<O: Opener> BusTask<O> {
         shared: Arc<Shared>,
     ) -> Self {
         let now = Instant::now();
-        let serial = framing != Framing::Tcp;
+        let mistakable = !framing.has_transactions();
+        let mut outbox = Outbox::default();
+        let mut devices = Vec::new();
+        let mut places = Vec::new();
+        for (place, device) in config.devices.into_iter().enumerate() {
+            match Device::new(device, mistakable, now) {
+                Ok(device) => {
+                    devices.push(device);
+                    places.push(place);
+                }
+                // It is told once and never asked.
+                Err(unusable) => {
+                    let (device, fault) = *unusable;
+                    tracing::warn!("Device {}: {} {}", device.id, fault.message, fault.remedy);
+                    outbox.push(BusEvent::Lost {
+                        device: device.id,
+                        fault,
+                    });
+                }
+            }
+        }
         Self {
             opener,
             framing,
@@ -71,15 +93,12 @@ impl<O: Opener> BusTask<O> {
             reopen_at: now,
             reopen_pause: Duration::ZERO,
             proven: false,
-            devices: config
-                .devices
-                .into_iter()
-                .map(|device| Device::new(device, serial, now))
-                .collect(),
+            devices,
+            places,
             rest_until: now,
             last: None,
             events,
-            outbox: Outbox::default(),
+            outbox,
             shared,
         }
     }
@@ -175,7 +194,7 @@ impl<O: Opener> BusTask<O> {
         let events: Vec<BusEvent> = self
             .devices
             .iter_mut()
-            .filter_map(|device| device.link_lost(&fault))
+            .flat_map(|device| device.link_lost(&fault))
             .collect();
         if !events.is_empty() {
             tracing::warn!(
@@ -197,8 +216,8 @@ impl<O: Opener> BusTask<O> {
     fn prepare(&mut self, now: Instant) {
         let mut wanted = self.shared.take_wanted();
         for device in &mut self.devices {
-            let limit = wanted.remove(&device.config.id);
-            for event in device.prepare(limit, now) {
+            let Wanted { limit, phases } = wanted.remove(&device.config.id).unwrap_or_default();
+            for event in device.prepare(limit, phases, now) {
                 self.outbox.push(event);
             }
         }
@@ -212,6 +231,9 @@ impl<O: Opener> BusTask<O> {
         let mut until = None;
         let mut due = false;
         for (index, device) in self.devices.iter().enumerate() {
+            if let Some(at) = device.phases_at().filter(|at| *at > now) {
+                until = Some(until.map_or(at, |until: Instant| at.min(until)));
+            }
             for candidate in device.candidates(rest) {
                 if candidate.at <= now {
                     let key = (candidate.job.rank(), candidate.due, index);
@@ -231,22 +253,30 @@ impl<O: Opener> BusTask<O> {
 
     async fn exchange(&mut self, index: usize, job: Job) {
         let device = &self.devices[index];
-        let (Some(request), Some(wire)) = (device.request(job), self.wire.as_mut()) else {
+        let (Some(asked), Some(wire)) = (device.request(job), self.wire.as_mut()) else {
             return;
         };
-        let report = wire
-            .exchange(device.config.unit, &request, device.answer_timeout())
-            .await;
+        let timeout = device.answer_timeout();
+        let report = if device.must_be_woken() {
+            wire.exchange_waking(asked.unit, &asked.request, timeout)
+                .await
+        } else {
+            wire.exchange(asked.unit, &asked.request, timeout).await
+        };
         let late = self.sort_strays(index, &report);
         let lost_before = self.devices[index].is_lost();
-        let settled = self.devices[index].settle(job, &request, &report);
-        self.count(index, &request, &report, &settled, late);
+        let settled = self.devices[index].settle(job, &asked, &report);
+        self.teach_siblings(index);
+        self.count(index, &asked, &report, &settled, late);
         self.last = Some((index, report.ended));
         self.proven |= report.result.is_ok();
         if report.result.is_ok() {
             self.reopen_pause = Duration::ZERO;
         } else if job == Job::Probe {
             self.rest_until = report.ended + (report.ended - report.started) * REST_FACTOR;
+        }
+        if let Some(fault) = settled.fault.as_ref().filter(|_| settled.alarm) {
+            self.warn(index, "needs attention", fault);
         }
         for event in settled.events {
             self.tell(index, &event, lost_before);
@@ -255,7 +285,7 @@ impl<O: Opener> BusTask<O> {
         match report.result {
             Err(Failure::Link(error)) => self.link_failed(&error),
             // The answer may still come: only a new connection cannot carry it.
-            Err(_) if settled.unanswered && self.framing == Framing::Tcp => {
+            Err(_) if settled.unanswered && self.framing.is_connection() => {
                 self.wire = None;
                 self.reopen_at = report.ended;
             }
@@ -282,22 +312,29 @@ impl<O: Opener> BusTask<O> {
         }
     }
 
+    /// Devices behind one unit identifier share what is known about its answers.
+    fn teach_siblings(&mut self, index: usize) {
+        for other in 0..self.devices.len() {
+            if other == index || !self.devices[other].shares_unit(&self.devices[index]) {
+                continue;
+            }
+            if let Ok([device, sibling]) = self.devices.get_disjoint_mut([index, other]) {
+                sibling.learn_from(device);
+            }
+        }
+    }
+
     /// Frames that nobody waited for: late answers teach patience. Returns whose they were.
     fn sort_strays(&mut self, asked: usize, report: &Report) -> Vec<(usize, bool)> {
         let now = report.ended;
         let mut sorted = Vec::new();
         for stray in &report.strays {
-            let sender = self
-                .devices
-                .iter()
-                .position(|device| device.config.unit == stray.unit);
-            let late = sender.is_some_and(|sender| {
-                self.framing == Framing::Tcp || self.devices[sender].heard_stray(now)
+            let transactions = self.framing.has_transactions();
+            let late = (0..self.devices.len()).find(|sender| {
+                let sender = &mut self.devices[*sender];
+                sender.is_unit(stray.unit) && (transactions || sender.heard_stray(now))
             });
-            sorted.push(match sender {
-                Some(sender) if late => (sender, true),
-                Some(_) | None => (asked, false),
-            });
+            sorted.push(late.map_or((asked, false), |sender| (sender, true)));
         }
         sorted
     }
@@ -305,21 +342,18 @@ impl<O: Opener> BusTask<O> {
     fn count(
         &self,
         index: usize,
-        request: &Request,
+        asked: &Asked,
         report: &Report,
         settled: &Settled,
         strays: Vec<(usize, bool)>,
     ) {
         let mut counters = self.shared.counters();
         let counters = &mut *counters;
-        let on_wire = match self.framing {
-            Framing::Rtu(timing) => timing.characters(report.request.len()),
-            Framing::Tcp => Duration::ZERO,
-        };
+        let on_wire = self.framing.request_time(report.request.len());
         counters.shown.exchanges += 1;
         counters.shown.readings_merged = self.outbox.merged();
         if report.result.is_ok() {
-            counters.shown.line_ns += nanos(self.framing.line_time(request));
+            counters.shown.line_ns += nanos(self.framing.line_time(&asked.request));
         }
         if let Some(first) = report.first_byte {
             counters.shown.answer_wait_ns +=
@@ -327,14 +361,15 @@ impl<O: Opener> BusTask<O> {
         }
         counters.shown.gap_ns += nanos(self.forced_gap(index, report.started));
         for (device, late) in strays {
-            let shown = &mut counters.shown.devices[device];
+            let shown = &mut counters.shown.devices[self.places[device]];
             if late {
                 shown.late_frames += 1
             } else {
                 shown.foreign_frames += 1
             }
         }
-        let shown = &mut counters.shown.devices[index];
+        let place = self.places[index];
+        let shown = &mut counters.shown.devices[place];
         match &report.result {
             Ok(Answer::Exception(_)) => {
                 shown.answers += 1;
@@ -345,9 +380,10 @@ impl<O: Opener> BusTask<O> {
             Err(Failure::Garbled) => shown.crc_errors += 1,
             Err(Failure::Foreign { .. } | Failure::Link(_)) => {}
         }
+        shown.failsafe = self.devices[index].failsafe_state().cloned();
         shown.polls += u64::from(settled.polled);
         shown.limits_written += u64::from(settled.limit_written);
-        let device = &mut counters.devices[index];
+        let device = &mut counters.devices[place];
         device.busy += report.ended - report.started;
         device.quarantined_until = self.devices[index].quarantined_until();
         if report.result.is_ok() {
@@ -355,7 +391,7 @@ impl<O: Opener> BusTask<O> {
         }
         if let Some(fault) = &settled.fault {
             counters.note_error(
-                index,
+                place,
                 fault,
                 (&report.request, &report.response),
                 report.ended,
@@ -380,20 +416,34 @@ impl<O: Opener> BusTask<O> {
     fn tell(&self, index: usize, event: &BusEvent, lost_before: bool) {
         let device = &self.devices[index].config;
         match event {
-            BusEvent::Lost { fault, .. } => tracing::warn!(
-                device.id = %device.id, device.unit = device.unit, link = %self.link,
-                "Device {} is lost. {} {}", device.id, fault.message, fault.remedy
-            ),
-            BusEvent::WriteRefused { fault, .. } => tracing::warn!(
-                device.id = %device.id, device.unit = device.unit, link = %self.link,
-                "Device {} did not take its limit. {} {}", device.id, fault.message, fault.remedy
-            ),
+            BusEvent::Lost { fault, .. } => self.warn(index, "is lost", fault),
+            BusEvent::WriteRefused { fault, .. } => {
+                self.warn(index, "did not take its limit", fault);
+            }
+            BusEvent::PhasesRefused { fault, .. } => {
+                self.warn(index, "did not switch its phases", fault);
+            }
+            BusEvent::Failsafe {
+                state: FailsafeState::Differs { fault },
+                ..
+            } => self.warn(index, "has another failsafe than is configured", fault),
             BusEvent::Read(_) if lost_before => tracing::info!(
                 device.id = %device.id, device.unit = device.unit, link = %self.link,
                 "Device {} answers again", device.id
             ),
-            BusEvent::Read(_) | BusEvent::LimitWritten { .. } => {}
+            BusEvent::Read(_)
+            | BusEvent::LimitWritten { .. }
+            | BusEvent::PhasesSwitched { .. }
+            | BusEvent::Failsafe { .. } => {}
         }
+    }
+
+    fn warn(&self, index: usize, what: &str, fault: &DeviceFault) {
+        let device = &self.devices[index].config;
+        tracing::warn!(
+            device.id = %device.id, device.unit = device.unit, link = %self.link,
+            "Device {} {what}. {} {}", device.id, fault.message, fault.remedy
+        );
     }
 }
 

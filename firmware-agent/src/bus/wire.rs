@@ -1,4 +1,4 @@
-//! One request and its answer on an open line, RTU or TCP: silence, deadlines, and what is dropped.
+//! One request and its answer on an open line: silence, deadlines, and what is dropped.
 
 use std::future::poll_fn;
 use std::io;
@@ -9,50 +9,21 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::codec::rtu::{self, Timing};
-use crate::codec::{Answer, Request, tcp};
+use crate::codec::{Answer, Request, ascii, tcp};
+
+pub(crate) use super::framing::{Framing, Stray};
 
 /// Serial adapters hold bytes back to fill a packet: 16 ms from the factory (FTDI AN232B-04).
 const ADAPTER_LATENCY: Duration = Duration::from_millis(20);
-/// A frame of full length with a wrong CRC is given up after this silence, not at the deadline.
+/// A frame of full length with a wrong check is given up after this silence, not at the deadline.
 /// Longer than any gap that an adapter makes inside a frame.
 const BROKEN_SILENCE: Duration = Duration::from_millis(50);
 /// The longest time that handing a request to the operating system may take beyond its wire time.
 const SEND_GRACE: Duration = Duration::from_secs(1);
 /// Most bytes kept of one exchange; a line that talks more than this is noise.
-const HEARD_MAX: usize = 1_024;
+const HEARD_MAX: usize = 2_048;
 /// How often the line is found busy before a request goes out regardless.
 const DRAINS_MAX: u32 = 20;
-
-/// How frames are told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Framing {
-    /// Serial line.
-    Rtu(Timing),
-    /// TCP connection.
-    Tcp,
-}
-
-impl Framing {
-    /// Time that request, granting answer and the silence after it take on the wire.
-    pub(crate) fn line_time(self, request: &Request) -> Duration {
-        match self {
-            Self::Tcp => Duration::ZERO,
-            Self::Rtu(timing) => {
-                let characters = request.encode().len() + 3 + rtu::answer_len(request);
-                timing.characters(characters) + timing.silence()
-            }
-        }
-    }
-
-    /// Least silence between frames of different devices.
-    pub(crate) fn silence(self) -> Duration {
-        match self {
-            Self::Tcp => Duration::ZERO,
-            Self::Rtu(timing) => timing.silence(),
-        }
-    }
-}
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,12 +36,6 @@ pub(crate) enum Failure {
     Foreign { same_unit: bool },
     /// The line itself failed; only opening it again helps.
     Link(String),
-}
-
-/// A frame that nobody waited for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stray {
-    pub(crate) unit: u8,
 }
 
 /// One exchange, for diagnostics.
@@ -128,13 +93,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         answer_timeout: Duration,
     ) -> Report {
         self.transaction = self.transaction.wrapping_add(1);
-        let frame = match self.framing {
-            Framing::Rtu(_) => rtu::encode(unit, request),
-            Framing::Tcp => tcp::encode(self.transaction, unit, request),
-        };
         let mut report = Report {
             result: Err(Failure::Silence),
-            request: frame,
+            request: self.framing.encode(self.transaction, unit, request),
             response: vec![],
             strays: vec![],
             started: Instant::now(),
@@ -149,6 +110,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         report
     }
 
+    /// As [`Wire::exchange`] with a device that must be woken: a request that is not answered is
+    /// sent a second time. The first one is waited for half as long, so that a device which was
+    /// awake is not asked twice.
+    pub(crate) async fn exchange_waking(
+        &mut self,
+        unit: u8,
+        request: &Request,
+        answer_timeout: Duration,
+    ) -> Report {
+        let first = self.exchange(unit, request, answer_timeout / 2).await;
+        match first.result {
+            Ok(_) | Err(Failure::Link(_)) => first,
+            Err(Failure::Silence | Failure::Garbled | Failure::Foreign { .. }) => {
+                let mut second = self.exchange(unit, request, answer_timeout).await;
+                second.started = first.started;
+                second.strays.splice(0..0, first.strays);
+                second
+            }
+        }
+    }
+
     async fn send_and_hear(
         &mut self,
         unit: u8,
@@ -158,10 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     ) -> io::Result<Result<Answer, Failure>> {
         self.drain(report).await?;
         report.started = Instant::now();
-        let on_wire = match self.framing {
-            Framing::Rtu(timing) => timing.characters(report.request.len()),
-            Framing::Tcp => Duration::ZERO,
-        };
+        let on_wire = self.framing.request_time(report.request.len());
         let sent = async {
             self.stream.write_all(&report.request).await?;
             self.stream.flush().await
@@ -170,16 +149,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             .await
             .map_err(|_| io::Error::other("the line does not take bytes any more"))??;
         let answer_from = report.started + on_wire;
-        match self.framing {
-            Framing::Rtu(timing) => {
-                let on_wire = timing.characters(rtu::answer_len(request));
-                let deadline = answer_from + answer_timeout + on_wire + ADAPTER_LATENCY;
-                self.hear_rtu(unit, request, deadline, report).await
-            }
-            Framing::Tcp => {
-                self.hear_tcp(unit, request, answer_from + answer_timeout, report)
-                    .await
-            }
+        let deadline = answer_from + answer_timeout + self.framing.answer_time(request);
+        if self.framing.has_transactions() {
+            self.hear_tcp(unit, request, deadline, report).await
+        } else {
+            self.hear_line(unit, request, deadline + ADAPTER_LATENCY, report)
+                .await
         }
     }
 
@@ -195,40 +170,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             self.busy_until = Instant::now() + self.framing.silence();
         }
-        report.strays = self.strays_in(&heard);
+        report.strays = self.framing.strays(&heard).0;
         Ok(())
     }
 
-    fn strays_in(&self, heard: &[u8]) -> Vec<Stray> {
-        let mut strays = Vec::new();
-        match self.framing {
-            Framing::Rtu(_) => {
-                strays.extend(
-                    rtu::strays(heard)
-                        .0
-                        .iter()
-                        .map(|stray| Stray { unit: stray.unit }),
-                );
-            }
-            Framing::Tcp => {
-                let mut rest = heard;
-                while let Ok(Some(frame)) = tcp::first_frame(rest) {
-                    strays.push(Stray { unit: frame.unit });
-                    rest = &rest[frame.len..];
-                }
-            }
-        }
-        strays
-    }
-
-    async fn hear_rtu(
+    async fn hear_line(
         &mut self,
         unit: u8,
         request: &Request,
         deadline: Instant,
         report: &mut Report,
     ) -> io::Result<Result<Answer, Failure>> {
-        let whole = rtu::answer_len(request);
+        let whole = self.framing.answer_len(request);
         loop {
             // An echo and the answer to function 6 are the same bytes: only where reads have shown
             // that the adapter echoes, the first copy of a write is not the answer.
@@ -238,31 +191,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             } else {
                 echo_end
             };
-            if let Some((start, answer)) = rtu::find_answer(&report.response[from..], unit, request)
-            {
+            let found = self
+                .framing
+                .find_answer(&report.response[from..], unit, request);
+            if let Some((start, answer)) = found {
                 if !request.is_write() {
                     self.echoes = echo_end > 0;
                 }
-                let before = self.strays_in(&report.response[from..from + start]);
-                report.strays.extend(before);
+                let before = &report.response[from..from + start];
+                report.strays.extend(self.framing.strays(before).0);
                 return Ok(Ok(answer));
             }
-            let given_up = if report.response.len() - echo_end >= whole {
-                deadline.min(report.ended + BROKEN_SILENCE)
-            } else {
-                deadline
-            };
-            match self.hear(given_up, report).await? {
+            let until = self.given_up(whole, echo_end, deadline, report);
+            match self.hear(until, report).await? {
                 Heard::Bytes if report.response.len() <= HEARD_MAX => {}
                 Heard::Bytes => return Ok(Err(Failure::Garbled)),
                 Heard::DeadlinePassed => break,
             }
         }
         let heard = &report.response[end_of_echo(report)..];
-        let (_, noise) = rtu::strays(heard);
-        let strays = self.strays_in(heard);
-        let same_unit = strays.iter().any(|stray| stray.unit == unit);
         let silent = heard.is_empty();
+        let (strays, noise) = self.framing.strays(heard);
+        let same_unit = strays.iter().any(|stray| stray.unit == unit);
         report.strays.extend(strays);
         Ok(Err(if silent {
             Failure::Silence
@@ -271,6 +221,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         } else {
             Failure::Foreign { same_unit }
         }))
+    }
+
+    /// Until when an answer is waited for, by what was heard so far.
+    fn given_up(
+        &self,
+        whole: usize,
+        echo_end: usize,
+        deadline: Instant,
+        report: &Report,
+    ) -> Instant {
+        let heard = &report.response[echo_end..];
+        if self.framing.is_under_way(heard) {
+            // Pauses inside the frame are allowed, but not one after each character.
+            let grace = ascii::CHARACTER_TIMEOUT;
+            return (report.ended + grace).min(deadline + grace);
+        }
+        if heard.len() >= whole {
+            return deadline.min(report.ended + BROKEN_SILENCE);
+        }
+        deadline
     }
 
     async fn hear_tcp(

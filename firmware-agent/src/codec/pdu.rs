@@ -9,24 +9,40 @@ pub const READ_REGISTERS_MAX: u16 = 125;
 /// Most registers that one write may carry (V1.1b3, 6.12).
 pub const WRITE_REGISTERS_MAX: usize = 123;
 
+/// Most bits that one read may ask for (V1.1b3, 6.1 and 6.2).
+pub const READ_BITS_MAX: u16 = 2_000;
+
+const READ_COILS: u8 = 0x01;
+const READ_DISCRETE: u8 = 0x02;
 const READ_HOLDING: u8 = 0x03;
 const READ_INPUT: u8 = 0x04;
+const WRITE_COIL: u8 = 0x05;
 const WRITE_SINGLE: u8 = 0x06;
 const WRITE_MULTIPLE: u8 = 0x10;
+/// What function 5 writes (V1.1b3, 6.5).
+const COIL_ON: u16 = 0xFF00;
+const COIL_OFF: u16 = 0x0000;
 /// Set in the function code of an answer that refuses.
 pub(crate) const EXCEPTION_BIT: u8 = 0x80;
 
 /// What is asked of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Functions 3 and 4.
+    /// Functions 1 to 4.
     Read {
         /// Which table.
         table: Table,
-        /// First register, counted from 0.
+        /// First register or bit, counted from 0.
         address: u16,
-        /// How many, 1 to [`READ_REGISTERS_MAX`].
+        /// How many, 1 to [`READ_REGISTERS_MAX`]; of bits to [`READ_BITS_MAX`].
         count: u16,
+    },
+    /// Function 5.
+    WriteCoil {
+        /// Coil, counted from 0.
+        address: u16,
+        /// Its new content.
+        on: bool,
     },
     /// Function 6.
     WriteSingle {
@@ -47,7 +63,7 @@ pub enum Request {
 /// What a fitting answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The registers that were asked for, exactly as many.
+    /// The registers that were asked for, exactly as many; of bits 0 or 1 each.
     Registers(Vec<u16>),
     /// The write was echoed exactly.
     Written,
@@ -127,9 +143,12 @@ impl Request {
     pub fn function(&self) -> u8 {
         match self {
             Self::Read { table, .. } => match table {
+                Table::Coil => READ_COILS,
+                Table::Discrete => READ_DISCRETE,
                 Table::Holding => READ_HOLDING,
                 Table::Input => READ_INPUT,
             },
+            Self::WriteCoil { .. } => WRITE_COIL,
             Self::WriteSingle { .. } => WRITE_SINGLE,
             Self::WriteMultiple { .. } => WRITE_MULTIPLE,
         }
@@ -140,7 +159,7 @@ impl Request {
     pub fn is_write(&self) -> bool {
         match self {
             Self::Read { .. } => false,
-            Self::WriteSingle { .. } | Self::WriteMultiple { .. } => true,
+            Self::WriteCoil { .. } | Self::WriteSingle { .. } | Self::WriteMultiple { .. } => true,
         }
     }
 
@@ -152,6 +171,10 @@ impl Request {
             Self::Read { address, count, .. } => {
                 pdu.extend(address.to_be_bytes());
                 pdu.extend(count.to_be_bytes());
+            }
+            Self::WriteCoil { address, on } => {
+                pdu.extend(address.to_be_bytes());
+                pdu.extend(if *on { COIL_ON } else { COIL_OFF }.to_be_bytes());
             }
             Self::WriteSingle { address, value } => {
                 pdu.extend(address.to_be_bytes());
@@ -173,8 +196,11 @@ impl Request {
     #[must_use]
     pub fn answer_len(&self) -> usize {
         match self {
+            Self::Read { table, count, .. } if table.is_bits() => {
+                2 + usize::from(*count).div_ceil(8)
+            }
             Self::Read { count, .. } => 2 + 2 * usize::from(*count),
-            Self::WriteSingle { .. } | Self::WriteMultiple { .. } => 5,
+            Self::WriteCoil { .. } | Self::WriteSingle { .. } | Self::WriteMultiple { .. } => 5,
         }
     }
 
@@ -201,21 +227,19 @@ impl Request {
             return Err(misfit_length(expected, pdu));
         }
         match self {
-            Self::Read { .. } => {
+            Self::Read { table, count, .. } => {
                 if usize::from(pdu[1]) != expected - 2 {
                     return Err(misfit_length(usize::from(pdu[1]) + 2, pdu));
                 }
-                let registers = pdu[2..].as_chunks::<2>().0;
-                Ok(Answer::Registers(
-                    registers
-                        .iter()
-                        .map(|word| u16::from_be_bytes(*word))
-                        .collect(),
-                ))
+                Ok(Answer::Registers(if table.is_bits() {
+                    bits(&pdu[2..], *count)
+                } else {
+                    words(&pdu[2..])
+                }))
             }
-            // Function 6 echoes address and value, function 16 address and count: both are the
-            // first five bytes of the request.
-            Self::WriteSingle { .. } | Self::WriteMultiple { .. } => {
+            // Functions 5 and 6 echo address and value, function 16 address and count: all are
+            // the first five bytes of the request.
+            Self::WriteCoil { .. } | Self::WriteSingle { .. } | Self::WriteMultiple { .. } => {
                 if pdu == &self.encode()[..5] {
                     Ok(Answer::Written)
                 } else {
@@ -235,15 +259,20 @@ impl fmt::Display for Request {
                 count,
             } => {
                 let table = match table {
-                    Table::Holding => "holding",
-                    Table::Input => "input",
+                    Table::Coil => "coil",
+                    Table::Discrete => "discrete input",
+                    Table::Holding => "holding register",
+                    Table::Input => "input register",
                 };
                 let last = u32::from(*address) + u32::from(*count) - 1;
                 if *count == 1 {
-                    write!(f, "read of {table} register {address}")
+                    write!(f, "read of {table} {address}")
                 } else {
-                    write!(f, "read of {table} registers {address} to {last}")
+                    write!(f, "read of {table}s {address} to {last}")
                 }
+            }
+            Self::WriteCoil { address, on } => {
+                write!(f, "write of {} to coil {address}", u8::from(*on))
             }
             Self::WriteSingle { address, value } => {
                 write!(f, "write of {value} to register {address}")
@@ -253,6 +282,19 @@ impl fmt::Display for Request {
             }
         }
     }
+}
+
+/// Registers are sent high byte first.
+fn words(bytes: &[u8]) -> Vec<u16> {
+    let pairs = bytes.as_chunks::<2>().0;
+    pairs.iter().map(|word| u16::from_be_bytes(*word)).collect()
+}
+
+/// The first bit is the lowest of the first byte; what pads the last byte is not looked at.
+fn bits(bytes: &[u8], count: u16) -> Vec<u16> {
+    (0..usize::from(count))
+        .map(|bit| u16::from(bytes[bit / 8] >> (bit % 8) & 1))
+        .collect()
 }
 
 fn misfit_length(expected: usize, pdu: &[u8]) -> Misfit {
@@ -311,6 +353,54 @@ mod tests {
             multiple.decode_answer(&[0x10, 0x00, 0x01, 0x00, 0x02]),
             Ok(Answer::Written)
         );
+    }
+
+    // The examples of Modbus Application Protocol V1.1b3, 6.1, 6.2 and 6.5.
+    #[test]
+    fn specification_examples_of_bits_encode_and_decode() {
+        let read = |table, address, count| Request::Read {
+            table,
+            address,
+            count,
+        };
+        let ones = |answer: Result<Answer, Misfit>, first: usize| match answer {
+            Ok(Answer::Registers(bits)) => (first..)
+                .zip(bits)
+                .filter(|(_, bit)| *bit == 1)
+                .map(|(number, _)| number)
+                .collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        let coils = read(Table::Coil, 0x13, 0x13);
+        assert_eq!(coils.encode(), [0x01, 0x00, 0x13, 0x00, 0x13]);
+        // Coils 20 to 38: CD, 6B, and 05 with padding.
+        assert_eq!(
+            ones(coils.decode_answer(&[0x01, 0x03, 0xCD, 0x6B, 0x05]), 20),
+            [20, 22, 23, 26, 27, 28, 29, 31, 33, 34, 36, 38]
+        );
+        let inputs = read(Table::Discrete, 0xC4, 0x16);
+        assert_eq!(inputs.encode(), [0x02, 0x00, 0xC4, 0x00, 0x16]);
+        assert_eq!(
+            ones(inputs.decode_answer(&[0x02, 0x03, 0xAC, 0xDB, 0x35]), 197),
+            [
+                199, 200, 202, 204, 205, 206, 208, 209, 211, 212, 213, 215, 217, 218
+            ]
+        );
+        let write = Request::WriteCoil {
+            address: 0xAC,
+            on: true,
+        };
+        assert_eq!(write.encode(), [0x05, 0x00, 0xAC, 0xFF, 0x00]);
+        assert_eq!(
+            write.decode_answer(&[0x05, 0x00, 0xAC, 0xFF, 0x00]),
+            Ok(Answer::Written)
+        );
+        assert_eq!(
+            write.decode_answer(&[0x05, 0x00, 0xAC, 0x00, 0x00]),
+            Err(Misfit::Echo)
+        );
+        assert_eq!(write.to_string(), "write of 1 to coil 172");
+        assert_eq!(inputs.to_string(), "read of discrete inputs 196 to 217");
     }
 
     #[test]

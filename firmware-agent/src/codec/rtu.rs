@@ -101,8 +101,8 @@ fn stray_at_start(bytes: &[u8]) -> Option<Stray> {
         return None;
     };
     let len = match function {
-        3 | 4 => 5 + usize::from(third),
-        6 | 16 => 8,
+        1..=4 => 5 + usize::from(third),
+        5 | 6 | 16 => 8,
         code if code & EXCEPTION_BIT != 0 => EXCEPTION_FRAME_LEN,
         _ => return None,
     };

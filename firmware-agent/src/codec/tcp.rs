@@ -21,6 +21,12 @@ pub fn encode(transaction: u16, unit: u8, request: &Request) -> Vec<u8> {
     frame
 }
 
+/// Bytes of the frame of a granting answer.
+#[must_use]
+pub fn answer_len(request: &Request) -> usize {
+    HEADER_LEN + 1 + request.answer_len()
+}
+
 /// One received frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {

@@ -9,12 +9,27 @@ use site_model::{
     WattHours, Watts,
 };
 
+use crate::encode;
+
 pub use raw::{Raw, raw_of, words_of};
 
 /// What was last heard of each register of a profile, in the profile's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    words: Vec<Option<Vec<u16>>>,
+    registers: Vec<Heard>,
+    /// Phases that a limit in watts is reckoned with.
+    phases: u8,
+}
+
+/// What was heard of one register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Heard {
+    /// Nothing yet.
+    Nothing,
+    /// Its words; of a bit one word, 0 or 1.
+    Words(Vec<u16>),
+    /// The device has no such register.
+    Absent,
 }
 
 /// What one poll told.
@@ -31,19 +46,40 @@ impl Image {
     #[must_use]
     pub fn new(profile: &Profile) -> Self {
         Self {
-            words: vec![None; profile.registers.len()],
+            registers: vec![Heard::Nothing; profile.registers.len()],
+            phases: 3,
         }
+    }
+
+    /// With how many phases the device charges (3 until told otherwise): what current a limit in
+    /// watts is.
+    pub fn set_phases(&mut self, phases: u8) {
+        self.phases = phases;
     }
 
     /// Remembers the words of one register of the profile.
     pub fn set(&mut self, index: usize, words: &[u16]) {
-        self.words[index] = Some(words.to_vec());
+        self.registers[index] = Heard::Words(words.to_vec());
+    }
+
+    /// Remembers that the device does not have this register.
+    pub fn set_absent(&mut self, index: usize) {
+        self.registers[index] = Heard::Absent;
+    }
+
+    /// Whether the device is known not to have this register.
+    #[must_use]
+    pub fn is_absent(&self, index: usize) -> bool {
+        self.registers[index] == Heard::Absent
     }
 
     /// The words of one register of the profile, if it was heard.
     #[must_use]
     pub fn words(&self, index: usize) -> Option<&[u16]> {
-        self.words[index].as_deref()
+        match &self.registers[index] {
+            Heard::Words(words) => Some(words),
+            Heard::Nothing | Heard::Absent => None,
+        }
     }
 
     /// Raw content of a register by name; `None` if it was not heard or marks "not available".
@@ -58,20 +94,105 @@ impl Image {
     pub fn holds(&self, profile: &Profile, conditions: &[Condition]) -> Option<bool> {
         let mut known = Some(true);
         for condition in conditions {
-            match self.raw(profile, &condition.register) {
-                Some(raw) if raw.matches(&condition.test) => {}
-                Some(_) => return Some(false),
+            match self.meets(profile, condition) {
+                Some(true) => {}
+                Some(false) => return Some(false),
                 None => known = None,
             }
         }
         known
     }
+
+    /// Value of one register of the profile, by whatever else it depends on; `None` if it has no
+    /// quantity, was not heard, is not available or out of range.
+    #[must_use]
+    pub fn value(&self, profile: &Profile, index: usize) -> Option<Value> {
+        let register = &profile.registers[index];
+        measured(
+            register,
+            self.words(index)?,
+            self.tens(profile, register)?,
+            self.phases,
+        )
+    }
+
+    /// Number of a register by name in the base unit of its quantity; of a register without
+    /// quantity by its scale.
+    #[must_use]
+    pub fn base_value(&self, profile: &Profile, name: &str) -> Option<i128> {
+        let register = profile.register(name)?;
+        let tens = self.tens(profile, register)?;
+        number::scaled(register, &self.raw(profile, name)?, tens)
+    }
+
+    /// A condition on a register that variants of the device do not have fails where it is not
+    /// there or not available.
+    fn meets(&self, profile: &Profile, condition: &Condition) -> Option<bool> {
+        let name = &condition.register;
+        let index = profile.registers.iter().position(|r| r.name == *name)?;
+        let register = &profile.registers[index];
+        let missing = register.optional.then_some(false);
+        let words = match &self.registers[index] {
+            Heard::Nothing => return None,
+            Heard::Absent => return missing,
+            Heard::Words(words) => words,
+        };
+        let Some(raw) = available(register, words) else {
+            return missing;
+        };
+        match condition.test {
+            RawMatch::ValueBetween(low, high) => {
+                let tens = self.tens(profile, register)?;
+                Some(lies_between(register, &raw, tens, (low, high)))
+            }
+            RawMatch::OneOf(_)
+            | RawMatch::Between(..)
+            | RawMatch::BitsSet(_)
+            | RawMatch::BitsClear(_)
+            | RawMatch::Text(_) => Some(raw.matches(condition)),
+        }
+    }
+
+    /// The power of ten that a register is multiplied with besides its scale; `None` while the
+    /// register that tells it was not heard, or tells none.
+    fn tens(&self, profile: &Profile, register: &Register) -> Option<i32> {
+        let Some(name) = &register.scale_register else {
+            return Some(0);
+        };
+        number::tens(profile.register(name)?, &self.raw(profile, name)?)
+    }
 }
 
 /// Whether a probe recognises this register content.
 #[must_use]
-pub fn recognises(register: &Register, words: &[u16], test: &RawMatch) -> bool {
-    available(register, words).is_some_and(|raw| raw.matches(test))
+pub fn recognises(register: &Register, words: &[u16], probe: &Condition) -> bool {
+    let Some(raw) = available(register, words) else {
+        return false;
+    };
+    match probe.test {
+        RawMatch::ValueBetween(low, high) => {
+            register.scale_register.is_none() && lies_between(register, &raw, 0, (low, high))
+        }
+        RawMatch::OneOf(_)
+        | RawMatch::Between(..)
+        | RawMatch::BitsSet(_)
+        | RawMatch::BitsClear(_)
+        | RawMatch::Text(_) => raw.matches(probe),
+    }
+}
+
+/// Whether the value that tells the word order lies where it must; `None` while it is not known or
+/// the profile has none.
+#[must_use]
+pub fn words_fit(profile: &Profile, image: &Image) -> Option<bool> {
+    let probe = profile.word_probe.as_ref()?;
+    let value = image.base_value(profile, &probe.register)?;
+    Some((i128::from(probe.low)..=i128::from(probe.high)).contains(&value))
+}
+
+fn lies_between(register: &Register, raw: &Raw, tens: i32, (low, high): (i64, i64)) -> bool {
+    number::scaled(register, raw, tens)
+        .is_some_and(|value| (i128::from(low)..=i128::from(high)).contains(&value))
 }
 
 /// Values of the registers marked fresh; conditions are judged by the whole image.
@@ -88,10 +209,7 @@ pub fn decode(profile: &Profile, image: &Image, fresh: &[bool]) -> Decoded {
         if !fresh[index] || image.holds(profile, &register.when) != Some(true) {
             continue;
         }
-        let value = image
-            .words(index)
-            .and_then(|words| value_of(register, words));
-        if let Some(value) = value
+        if let Some(value) = image.value(profile, index)
             && !decoded.values.iter().any(|known| same_kind(known, &value))
         {
             decoded.values.push(value);
@@ -124,18 +242,29 @@ pub fn same_kind(a: &Value, b: &Value) -> bool {
     std::mem::discriminant(a) == std::mem::discriminant(b) && phase(a) == phase(b)
 }
 
-/// Value of one register; `None` if it has no quantity, is not available or out of range.
+/// Value of one register; `None` if it has no quantity, is not available or out of range, or if
+/// it depends on something else, a scale register or the phases: then [`Image::value`] knows it.
 #[must_use]
 pub fn value_of(register: &Register, words: &[u16]) -> Option<Value> {
+    let own_scale = register.scale_register.is_none();
+    let in_watts = register.quantity == Some(Quantity::PowerLimit);
+    (own_scale && !in_watts).then(|| measured(register, words, 0, 1))?
+}
+
+fn measured(register: &Register, words: &[u16], tens: i32, phases: u8) -> Option<Value> {
     let quantity = register.quantity?;
     let raw = available(register, words)?;
-    let text = || raw.to_text();
-    let exact = || number::scaled(register, &raw);
+    let text = || raw.masked(register.mask).to_text();
+    let exact = || number::scaled(register, &raw, tens);
     let unsigned = || u32::try_from(exact()?).ok();
     let signed = || i32::try_from(exact()?).ok();
     let energy = || u64::try_from(exact()?).ok();
     Some(match quantity {
         Quantity::CurrentLimit => Value::CurrentLimit(Milliamps(unsigned()?)),
+        Quantity::PowerLimit => {
+            let watts = u64::try_from(exact()?).ok()?;
+            Value::CurrentLimit(encode::current_of(watts, phases))
+        }
         Quantity::CurrentL1 => Value::Current(Phase::L1, Milliamps(unsigned()?)),
         Quantity::CurrentL2 => Value::Current(Phase::L2, Milliamps(unsigned()?)),
         Quantity::CurrentL3 => Value::Current(Phase::L3, Milliamps(unsigned()?)),
@@ -149,7 +278,7 @@ pub fn value_of(register: &Register, words: &[u16]) -> Option<Value> {
         Quantity::ApparentPower => Value::ApparentPower(VoltAmperes(unsigned()?)),
         Quantity::EnergyImport => Value::EnergyImport {
             energy: WattHours(energy()?),
-            resolution: WattHours(number::resolution(register, &raw)),
+            resolution: WattHours(number::resolution(register, &raw, tens)),
         },
         Quantity::EnergyExport => Value::EnergyExport(WattHours(energy()?)),
         Quantity::EnergySession => Value::EnergySession(WattHours(energy()?)),

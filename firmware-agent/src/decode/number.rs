@@ -1,7 +1,7 @@
 //! Scaling in exact integer arithmetic. A float is taken apart into mantissa and exponent; nothing
 //! is ever computed in binary floating point.
 
-use hw_profiles::{Register, RegisterType, Scale};
+use hw_profiles::{Register, RegisterType};
 
 use super::Raw;
 
@@ -12,16 +12,18 @@ struct Exact {
     exponent: i32,
 }
 
-/// Value in base units, rounded to the nearest whole (halves away from zero); `None` for text,
-/// for not-a-number and infinity, and where it is beyond all ranges.
-pub(super) fn scaled(register: &Register, raw: &Raw) -> Option<i128> {
+/// Powers of ten that a scale register may tell (SunSpec `sunssf`: -10 to 10).
+const TENS_MAX: u32 = 10;
+
+/// Value in base units times ten to the power of `tens`, rounded to the nearest whole (halves away
+/// from zero); `None` for text, for not-a-number and infinity, and where it is beyond all ranges.
+pub(super) fn scaled(register: &Register, raw: &Raw, tens: i32) -> Option<i128> {
     let exact = exact(register, raw)?;
-    let Scale {
-        numerator,
-        denominator,
-    } = register.scale;
-    let value = exact.mantissa.checked_mul(i128::from(numerator))?;
-    let denominator = i128::from(denominator);
+    let (up, down) = powers(tens)?;
+    let numerator = i128::from(register.scale.numerator) * i128::from(up);
+    let denominator = i128::from(register.scale.denominator) * i128::from(down);
+    let sign = if register.negate { -1 } else { 1 };
+    let value = exact.mantissa.checked_mul(numerator)? * sign;
     if exact.exponent >= 0 {
         return rounded(shifted(value, exact.exponent.unsigned_abs())?, denominator);
     }
@@ -34,11 +36,10 @@ pub(super) fn scaled(register: &Register, raw: &Raw) -> Option<i128> {
 
 /// Size of one count in base units, rounded up, at least 1. For a float that is the distance to
 /// the next float at this value.
-pub(super) fn resolution(register: &Register, raw: &Raw) -> u64 {
-    let Scale {
-        numerator,
-        denominator,
-    } = register.scale;
+pub(super) fn resolution(register: &Register, raw: &Raw, tens: i32) -> u64 {
+    let (tens_up, tens_down) = powers(tens).unwrap_or((1, 1));
+    let numerator = u128::from(register.scale.numerator) * u128::from(tens_up);
+    let denominator = u128::from(register.scale.denominator) * u128::from(tens_down);
     let exponent = exact(register, raw).map_or(0, |exact| exact.exponent);
     let power = |exponent: u32| 1u128.checked_shl(exponent).unwrap_or(u128::MAX);
     let (up, down) = if exponent >= 0 {
@@ -46,14 +47,27 @@ pub(super) fn resolution(register: &Register, raw: &Raw) -> u64 {
     } else {
         (1, power(exponent.unsigned_abs()))
     };
-    let one = u128::from(numerator)
+    let one = numerator
         .saturating_mul(up)
-        .div_ceil(u128::from(denominator).saturating_mul(down));
+        .div_ceil(denominator.saturating_mul(down));
     u64::try_from(one).unwrap_or(u64::MAX).max(1)
 }
 
+/// The power of ten that a scale register tells; `None` if it tells none.
+pub(super) fn tens(register: &Register, raw: &Raw) -> Option<i32> {
+    let value = exact(register, raw).filter(|exact| exact.exponent == 0)?;
+    let tens = i32::try_from(value.mantissa).ok()?;
+    (tens.unsigned_abs() <= TENS_MAX).then_some(tens)
+}
+
+/// Ten to the power of `tens`, as numerator and denominator.
+fn powers(tens: i32) -> Option<(u64, u64)> {
+    let power = 10_u64.checked_pow(tens.unsigned_abs())?;
+    Some(if tens < 0 { (1, power) } else { (power, 1) })
+}
+
 fn exact(register: &Register, raw: &Raw) -> Option<Exact> {
-    let Raw::Number(bits) = raw else {
+    let Raw::Number(bits) = &raw.masked(register.mask) else {
         return None;
     };
     let integer = |mantissa: i128| {
@@ -67,13 +81,17 @@ fn exact(register: &Register, raw: &Raw) -> Option<Exact> {
         integer((i128::from(*bits) ^ sign) - sign)
     };
     match register.ty {
-        RegisterType::U16 | RegisterType::U32 | RegisterType::U64 => integer(i128::from(*bits)),
+        RegisterType::Bit | RegisterType::U16 | RegisterType::U32 | RegisterType::U64 => {
+            integer(i128::from(*bits))
+        }
         RegisterType::I16 => signed(16),
         RegisterType::I32 => signed(32),
         RegisterType::I64 => signed(64),
         RegisterType::F32 => float(*bits, 8, 23),
         RegisterType::F64 => float(*bits, 11, 52),
-        RegisterType::Ascii { .. } | RegisterType::Utf16 { .. } => None,
+        RegisterType::Ascii { .. }
+        | RegisterType::AsciiSwapped { .. }
+        | RegisterType::Utf16 { .. } => None,
     }
 }
 
@@ -112,6 +130,7 @@ fn rounded(value: i128, denominator: i128) -> Option<i128> {
 mod tests {
     use super::*;
     use crate::testing::register;
+    use hw_profiles::Scale;
     use proptest::prelude::*;
 
     fn scale(numerator: u64, denominator: u64) -> Scale {
@@ -122,7 +141,8 @@ mod tests {
     }
 
     fn value(ty: RegisterType, by: Scale, bits: u64) -> Option<i128> {
-        scaled(&register("x", 0, ty).scaled(by).build(), &Raw::Number(bits))
+        let register = register("x", 0, ty).scaled(by).build();
+        scaled(&register, &Raw::Number(bits), 0)
     }
 
     #[test]
@@ -167,8 +187,10 @@ mod tests {
 
     #[test]
     fn resolution_of_an_energy_register_is_at_least_one_watt_hour() {
-        let of =
-            |ty, by, bits| resolution(&register("x", 0, ty).scaled(by).build(), &Raw::Number(bits));
+        let of = |ty, by, bits| {
+            let register = register("x", 0, ty).scaled(by).build();
+            resolution(&register, &Raw::Number(bits), 0)
+        };
         assert_eq!(of(RegisterType::U32, scale(1, 10), 5), 1);
         assert_eq!(of(RegisterType::U32, scale(10, 1), 5), 10);
         // kWh as f32: floats near 12 345 are 2^-10 apart, near 200 000 they are 2^-6 apart.
@@ -181,6 +203,31 @@ mod tests {
         };
         assert_eq!(kwh(12_345.0), 1);
         assert_eq!(kwh(200_000.0), 16);
+    }
+
+    #[test]
+    fn a_power_of_ten_scales_up_and_down_and_a_sign_can_be_turned() {
+        let mut it = register("x", 0, RegisterType::I16).build();
+        let value = |it: &Register, bits, tens| scaled(it, &Raw::Number(bits), tens);
+        assert_eq!(value(&it, 1_234, 0), Some(1_234));
+        assert_eq!(value(&it, 1_234, 2), Some(123_400));
+        assert_eq!(value(&it, 1_234, -2), Some(12));
+        assert_eq!(value(&it, 1_250, -2), Some(13));
+        it.negate = true;
+        assert_eq!(value(&it, 1_250, -2), Some(-13));
+        assert_eq!(value(&it, 0xFFFF, 1), Some(10));
+        assert_eq!(resolution(&it, &Raw::Number(5), 3), 1_000);
+        assert_eq!(resolution(&it, &Raw::Number(5), -3), 1);
+        let tens = |bits| tens(&it, &Raw::Number(bits));
+        assert_eq!(
+            (tens(0xFFFE), tens(10), tens(0xFFF6)),
+            (Some(-2), Some(10), Some(-10))
+        );
+        assert_eq!(
+            (tens(0x8000), tens(11)),
+            (None, None),
+            "not available, not SunSpec"
+        );
     }
 
     proptest! {

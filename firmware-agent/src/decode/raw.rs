@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hw_profiles::{RawMatch, Register, RegisterType, WordOrder};
+use hw_profiles::{Condition, RawMatch, Register, RegisterType, WordOrder};
 
 /// Content of a register before scale and unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,18 +14,27 @@ pub enum Raw {
 }
 
 impl Raw {
-    /// Whether a condition holds. Text under a numeric test counts as the number of its decimal
-    /// digits, dots dropped; text without digits fails it.
+    /// Whether a condition on the raw content holds. Text under a numeric test counts as the number
+    /// of its decimal digits, all else dropped; text without digits fails it. A test on the value fails:
+    /// the raw content does not tell it.
     #[must_use]
-    pub fn matches(&self, test: &RawMatch) -> bool {
-        match test {
-            RawMatch::OneOf(allowed) => self.number().is_some_and(|n| allowed.contains(&n)),
-            RawMatch::Between(low, high) => {
-                self.number().is_some_and(|n| (*low..=*high).contains(&n))
-            }
-            RawMatch::BitsSet(mask) => self.number().is_some_and(|n| n & mask == *mask),
-            RawMatch::BitsClear(mask) => self.number().is_some_and(|n| n & mask == 0),
+    pub fn matches(&self, condition: &Condition) -> bool {
+        match &condition.test {
+            RawMatch::OneOf(_)
+            | RawMatch::Between(..)
+            | RawMatch::BitsSet(_)
+            | RawMatch::BitsClear(_) => self.number().is_some_and(|n| condition.holds_for(n)),
             RawMatch::Text(allowed) => self.to_text().is_some_and(|text| allowed.contains(&text)),
+            RawMatch::ValueBetween(..) => false,
+        }
+    }
+
+    /// With a mask applied to the number; text has none.
+    #[must_use]
+    pub fn masked(&self, mask: Option<u64>) -> Self {
+        match (self, mask) {
+            (Self::Number(number), Some(mask)) => Self::Number(number & mask),
+            (Self::Number(_) | Self::Text(_), _) => self.clone(),
         }
     }
 
@@ -43,7 +52,7 @@ impl Raw {
         match self {
             Self::Number(number) => Some(*number),
             Self::Text(text) => {
-                let digits: String = text.chars().filter(|c| *c != '.').collect();
+                let digits: String = text.chars().filter(char::is_ascii_digit).collect();
                 digits.parse().ok()
             }
         }
@@ -66,7 +75,8 @@ pub fn raw_of(register: &Register, words: &[u16]) -> Option<Raw> {
         return None;
     }
     match register.ty {
-        RegisterType::U16
+        RegisterType::Bit
+        | RegisterType::U16
         | RegisterType::I16
         | RegisterType::U32
         | RegisterType::I32
@@ -80,12 +90,9 @@ pub fn raw_of(register: &Register, words: &[u16]) -> Option<Raw> {
                 WordOrder::LowFirst => words.iter().rev().fold(0, join),
             }))
         }
-        RegisterType::Ascii { .. } => {
-            let bytes = words.iter().flat_map(|word| word.to_be_bytes());
-            let text: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
-            let printable = text.iter().all(|byte| (0x20..0x7F).contains(byte));
-            let text = String::from_utf8(text).ok().filter(|_| printable)?;
-            Some(Raw::Text(text.trim().to_owned()))
+        RegisterType::Ascii { .. } => ascii(words.iter().flat_map(|word| word.to_be_bytes())),
+        RegisterType::AsciiSwapped { .. } => {
+            ascii(words.iter().flat_map(|word| word.to_le_bytes()))
         }
         RegisterType::Utf16 { .. } => {
             let end = words
@@ -98,12 +105,22 @@ pub fn raw_of(register: &Register, words: &[u16]) -> Option<Raw> {
     }
 }
 
+/// Characters up to the first NUL, trimmed, if all can be printed.
+fn ascii(bytes: impl Iterator<Item = u8>) -> Option<Raw> {
+    let text: Vec<u8> = bytes.take_while(|byte| *byte != 0).collect();
+    let printable = text.iter().all(|byte| (0x20..0x7F).contains(byte));
+    let text = String::from_utf8(text).ok().filter(|_| printable)?;
+    Some(Raw::Text(text.trim().to_owned()))
+}
+
 /// The words of a raw number in a numeric register; `None` if it does not fit its width or the
 /// register holds text.
 #[must_use]
 pub fn words_of(ty: RegisterType, order: WordOrder, number: u64) -> Option<Vec<u16>> {
     let count = match ty {
-        RegisterType::U16
+        RegisterType::Bit if number > 1 => return None,
+        RegisterType::Bit
+        | RegisterType::U16
         | RegisterType::I16
         | RegisterType::U32
         | RegisterType::I32
@@ -111,7 +128,9 @@ pub fn words_of(ty: RegisterType, order: WordOrder, number: u64) -> Option<Vec<u
         | RegisterType::I64
         | RegisterType::F32
         | RegisterType::F64 => usize::from(ty.count()),
-        RegisterType::Ascii { .. } | RegisterType::Utf16 { .. } => return None,
+        RegisterType::Ascii { .. }
+        | RegisterType::AsciiSwapped { .. }
+        | RegisterType::Utf16 { .. } => return None,
     };
     let bytes = number.to_be_bytes();
     let (beyond, inside) = bytes.split_at(8 - 2 * count);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{charger, condition, profile, register};
-use hw_profiles::{RegisterType, Scale, StateRule};
+use hw_profiles::{RegisterType, Scale, StateRule, WordOrder, WordProbe};
 use proptest::prelude::*;
 
 /// Decodes a profile after one read of all given registers.
@@ -131,6 +131,7 @@ fn a_conditional_register_counts_only_where_its_condition_is_known_to_hold() {
     let power = |firmware| after(&it, &[&words(firmware), &[7], &[7]]).values;
     assert_eq!(power(b"5.19\0\0"), [Value::Power(Watts(7))]);
     assert_eq!(power(b"5.22\0\0"), [Value::Power(Watts(70))]);
+    assert_eq!(power(b"v5.22b"), [Value::Power(Watts(70))]);
     assert_eq!(power(b"beta\0\0"), []);
 }
 
@@ -183,6 +184,132 @@ fn what_is_out_of_range_is_absent() {
         .build();
     assert_eq!(value_of(&power, &[0x8000, 0]), None, "beyond i32");
     assert_eq!(value_of(&power, &[0]), None, "too few words");
+}
+
+#[test]
+fn a_scale_register_and_a_turned_sign_make_the_value() {
+    let mut it = profile(vec![
+        register("w", 18, RegisterType::I16)
+            .of(Quantity::Power)
+            .sentinel(0x8000)
+            .build(),
+        register("w_sf", 22, RegisterType::I16).build(),
+    ]);
+    it.registers[0].scale_register = Some("w_sf".to_owned());
+    let power = |it: &Profile, w, sf| after(it, &[&[w], &[sf]]).values;
+    assert_eq!(power(&it, 1_234, 1), [Value::Power(Watts(12_340))]);
+    assert_eq!(power(&it, 1_234, 0xFFFF), [Value::Power(Watts(123))]);
+    assert_eq!(power(&it, 0x8000, 1), [], "not available");
+    assert_eq!(
+        power(&it, 1_234, 0x8000),
+        [],
+        "a scale that is not available"
+    );
+    assert_eq!(
+        after(&it, &[&[1_234]]).values,
+        [],
+        "a scale that was not heard"
+    );
+    assert_eq!(value_of(&it.registers[0], &[1_234]), None);
+    it.registers[0].negate = true;
+    assert_eq!(power(&it, 1_234, 1), [Value::Power(Watts(-12_340))]);
+}
+
+#[test]
+fn conditions_look_through_a_mask_and_at_values() {
+    let mut it = charger();
+    it.state_rules = vec![
+        StateRule {
+            when: vec![Condition {
+                mask: Some(0x7F00),
+                ..condition("state", RawMatch::OneOf(vec![0x0400]))
+            }],
+            state: VehicleState::C,
+        },
+        StateRule {
+            when: vec![condition("current_l1", RawMatch::ValueBetween(500, 99_999))],
+            state: VehicleState::B,
+        },
+        StateRule {
+            when: vec![],
+            state: VehicleState::A,
+        },
+    ];
+    let state = |raw: u16, tenths: u16| after(&it, &[&[raw], &[tenths], &[0]]).values[0].clone();
+    assert_eq!(state(0x84FF, 0), Value::VehicleState(VehicleState::C));
+    assert_eq!(state(0x0500, 5), Value::VehicleState(VehicleState::B));
+    assert_eq!(state(0x0500, 4), Value::VehicleState(VehicleState::A));
+}
+
+#[test]
+fn a_register_that_is_not_there_fails_its_conditions_only_if_it_is_optional() {
+    let mut it = charger();
+    it.registers[2].optional = true;
+    it.registers[2].sentinels = vec![0xFFFF];
+    it.state_rules[0].when = vec![condition("limit", RawMatch::Between(0, 500))];
+    let state = |it: &Profile, limit: Option<u16>| {
+        let mut image = Image::new(it);
+        image.set(0, &[4]);
+        match limit {
+            Some(raw) => image.set(2, &[raw]),
+            None => image.set_absent(2),
+        }
+        decode(it, &image, &[true, true, true])
+            .values
+            .first()
+            .cloned()
+    };
+    let told = |state| Some(Value::VehicleState(state));
+    assert_eq!(state(&it, Some(60)), told(VehicleState::A));
+    assert_eq!(state(&it, None), told(VehicleState::B));
+    assert_eq!(state(&it, Some(0xFFFF)), told(VehicleState::B));
+    it.registers[2].optional = false;
+    assert_eq!(state(&it, Some(0xFFFF)), None, "the state stays open");
+}
+
+#[test]
+fn bits_and_swapped_texts_are_read() {
+    let bit = register("b", 0, RegisterType::Bit)
+        .of(Quantity::ErrorCode)
+        .build();
+    assert_eq!(value_of(&bit, &[1]), Some(Value::ErrorCode(1)));
+    let swapped = register("s", 0, RegisterType::AsciiSwapped { registers: 2 })
+        .of(Quantity::Serial)
+        .build();
+    assert_eq!(
+        value_of(&swapped, &[0x4241, 0x0043]),
+        Some(Value::Serial("ABC".to_owned()))
+    );
+    assert_eq!(
+        words_of(RegisterType::Bit, WordOrder::HighFirst, 1),
+        Some(vec![1])
+    );
+    assert_eq!(words_of(RegisterType::Bit, WordOrder::HighFirst, 2), None);
+}
+
+#[test]
+fn the_word_order_is_told_by_a_value_that_must_lie_in_a_range() {
+    let mut it = profile(vec![
+        register("frequency", 336, RegisterType::F32)
+            .of(Quantity::Frequency)
+            .scaled(Scale {
+                numerator: 1_000,
+                denominator: 1,
+            })
+            .build(),
+    ]);
+    let mut image = Image::new(&it);
+    assert_eq!(words_fit(&it, &image), None, "no probe");
+    it.word_probe = Some(WordProbe {
+        register: "frequency".to_owned(),
+        low: 45_000,
+        high: 65_000,
+    });
+    assert_eq!(words_fit(&it, &image), None, "not heard");
+    image.set(0, &[0x4248, 0x0000]); // 50.0
+    assert_eq!(words_fit(&it, &image), Some(true));
+    let turned = it.with_words(WordOrder::LowFirst);
+    assert_eq!(words_fit(&turned, &image), Some(false));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hw_profiles::PollClass;
+use hw_profiles::{PollClass, WordOrder};
 use site_model::Reading;
 use tokio::time::Instant;
 
-use super::{BUSY_RETRY, Device, FAILURES_MAX, Health, Settled, fault, is_worth_waiting, reading};
+use super::{Asked, BUSY_RETRY, Device, FAILURES_MAX, Health, Settled, fault, is_worth_waiting};
 use crate::bus::BusEvent;
 use crate::codec::Answer;
+use crate::decode;
 use crate::poll_plan::{self, PlannedRead, Wish};
 
 /// Values of class `Slow` are read this often.
@@ -27,8 +28,10 @@ pub(super) struct RegisterState {
     last_read: Option<Instant>,
     /// The device refused it: not asked for before.
     pub(super) not_before: Option<Instant>,
-    /// The device refused it together with others.
-    alone: bool,
+    /// The device refused it together with others, in the block with this number.
+    suspected: Option<u32>,
+    /// It is read in the next cycle, whatever its class.
+    wanted: bool,
 }
 
 /// A poll cycle under way.
@@ -54,7 +57,11 @@ impl Device {
         let nothing = vec![false; self.registers.len()];
         let reads = self.plan(&nothing, now);
         if reads.is_empty() {
-            let fault = fault::nothing_to_read(&self.config.profile.id);
+            if self.exists_anything(now) {
+                self.due = now + self.interval(); // only later is something due again
+                return None;
+            }
+            let fault = fault::nothing_to_read(&self.profile.id);
             return self.fail(&fault, now, Duration::ZERO);
         }
         self.cycle = Some(Cycle {
@@ -71,7 +78,7 @@ impl Device {
     /// From when the next read of the cycle honours the least time between two reads of the same
     /// register.
     pub(super) fn readable_from(&self, cycle: &Cycle) -> Instant {
-        let interval = Duration::from_millis(self.config.profile.link.read_interval_ms);
+        let interval = Duration::from_millis(self.profile.link.read_interval_ms);
         let last = cycle.next().and_then(|read| {
             let reads = read.registers.iter();
             reads
@@ -90,7 +97,12 @@ impl Device {
         cycle.broken <= BROKEN_MAX
     }
 
-    pub(super) fn read_answered(&mut self, answer: &Answer, now: Instant) -> Settled {
+    pub(super) fn read_answered(
+        &mut self,
+        asked: &Asked,
+        answer: &Answer,
+        now: Instant,
+    ) -> Settled {
         let mut settled = Settled::default();
         let Some(mut cycle) = self.cycle.take() else {
             return settled;
@@ -102,18 +114,20 @@ impl Device {
             Answer::Written => {}
             Answer::Registers(words) => self.take_words(&read, words, &mut cycle, now),
             Answer::Exception(code) => {
-                let fault = fault::refused(*code, self.config.unit, &read.request());
-                settled.fault = Some(fault.clone());
+                let fault = fault::refused(*code, asked.unit, &asked.request);
                 if is_worth_waiting(*code, cycle.busy) {
+                    settled.fault = Some(fault);
                     cycle.busy += 1;
                     cycle.reads.push_front(read);
-                    self.ready_at = now + BUSY_RETRY;
+                    self.patience.ready_at = now + BUSY_RETRY;
                 } else if code.is_busy() || code.is_silence_behind_gateway() {
+                    settled.fault = Some(fault.clone());
                     settled
                         .events
                         .extend(self.fail(&fault, now, Duration::ZERO));
                     return settled;
                 } else {
+                    settled.fault = self.is_fault_to_refuse(&read).then_some(fault);
                     self.refuse(&read, now);
                 }
             }
@@ -124,8 +138,9 @@ impl Device {
 
     /// The read of one register by itself.
     pub(super) fn read_of(&self, index: usize) -> PlannedRead {
-        let register = &self.config.profile.registers[index];
+        let register = &self.profile.registers[index];
         PlannedRead {
+            station: register.station && self.profile.link.station_unit.is_some(),
             table: register.table,
             address: register.address,
             count: register.count(),
@@ -135,43 +150,86 @@ impl Device {
 
     /// Reads of everything that exists for certain.
     pub(super) fn every_read(&self) -> Vec<PlannedRead> {
-        let registers = &self.config.profile.registers;
+        let registers = &self.profile.registers;
         let wishes: Vec<Wish> = registers
             .iter()
             .map(|register| {
-                if register.when.is_empty() {
+                if register.when.is_empty() && !register.optional {
                     Wish::Due
                 } else {
                     Wish::Barrier
                 }
             })
             .collect();
-        poll_plan::plan(&self.config.profile, &wishes)
+        poll_plan::plan(&self.profile, &wishes)
     }
 
     fn take_words(&mut self, read: &PlannedRead, words: &[u16], cycle: &mut Cycle, now: Instant) {
         for index in &read.registers {
-            let register = &self.config.profile.registers[*index];
+            let register = &self.profile.registers[*index];
             if let Some(words) = read.words_of(register, words) {
                 self.image.set(*index, words);
                 self.registers[*index].last_read = Some(now);
+                self.registers[*index].wanted = false;
                 cycle.fresh[*index] = true;
             }
         }
     }
 
-    /// The device does not have these registers, or not together: ask for each alone, and for one
-    /// that it refuses alone much later.
+    /// Whether a refusal of this read is a fault: not if a register of it may be missing.
+    fn is_fault_to_refuse(&self, read: &PlannedRead) -> bool {
+        let mut registers = read.registers.iter();
+        registers.all(|index| !self.profile.registers[*index].optional)
+    }
+
+    /// The device does not have these registers, or not together: ask for each alone. One that it
+    /// refuses alone is asked for much later, or in the next connection if variants may lack it;
+    /// then the others of its block are no longer suspected.
     fn refuse(&mut self, read: &PlannedRead, now: Instant) {
-        let several = read.registers.len() > 1;
-        for index in &read.registers {
-            let state = &mut self.registers[*index];
-            if several && !state.alone {
-                state.alone = true;
+        if let [index] = *read.registers {
+            let state = &mut self.registers[index];
+            let block = state.suspected.take();
+            state.wanted = false;
+            if self.profile.registers[index].optional {
+                self.image.set_absent(index);
             } else {
                 state.not_before = Some(now + REFUSED_RETRY);
+                state.suspected = block;
             }
+            for other in &mut self.registers {
+                if block.is_some() && other.suspected == block && other.not_before.is_none() {
+                    other.suspected = None;
+                }
+            }
+            return;
         }
+        self.blocks_refused += 1;
+        for index in &read.registers {
+            self.registers[*index].suspected = Some(self.blocks_refused);
+        }
+    }
+
+    /// Whether there is a register that the device has and does not refuse.
+    fn exists_anything(&self, now: Instant) -> bool {
+        (0..self.registers.len()).any(|index| self.exists(index, now))
+    }
+
+    fn exists(&self, index: usize, now: Instant) -> bool {
+        let register = &self.profile.registers[index];
+        let refused = self.registers[index].not_before;
+        self.image.holds(&self.profile, &register.when) == Some(true)
+            && !self.image.is_absent(index)
+            && !refused.is_some_and(|then| now < then)
+    }
+
+    /// Reads a register in the next cycle, whatever its class.
+    pub(super) fn want(&mut self, register: usize) {
+        self.registers[register].wanted = true;
+    }
+
+    pub(super) fn was_read_since(&self, register: usize, then: Instant) -> bool {
+        let last = self.registers[register].last_read;
+        last.is_some_and(|last| last > then)
     }
 
     /// Goes on with the cycle or ends it.
@@ -184,24 +242,32 @@ impl Device {
             self.cycle = Some(cycle);
             return;
         }
-        let decoded = reading(self, &cycle.fresh);
-        if !cycle.fresh.contains(&true) {
-            let fault = settled
-                .fault
-                .clone()
-                .unwrap_or_else(|| fault::nothing_to_read(&self.config.profile.id));
+        let nothing = !cycle.fresh.contains(&true);
+        if let Some(fault) = settled.fault.clone().filter(|_| nothing) {
             settled
                 .events
                 .extend(self.fail(&fault, now, Duration::ZERO));
             return;
         }
-        if let Some(raw) = decoded.uncovered_state {
-            settled.fault = Some(fault::uncovered_state(&self.config.profile.id, &raw));
-        }
-        self.health = Health::Watched { failures: 0 };
-        self.lost = None;
         // Absolute deadlines: a late cycle does not delay the next, and missed ones are not made up for.
         self.due = (self.due + self.interval()).max(now);
+        self.health = Health::Watched { failures: 0 };
+        self.polled_began = Some(cycle.began);
+        self.want_life_bit();
+        if nothing {
+            return; // all that was due is missing in this variant
+        }
+        if !self.polled {
+            self.settle_words(settled);
+            self.polled = true;
+            self.begin_set_up(settled);
+        }
+        self.lost = None;
+        self.image.set_phases(self.phases_in_use());
+        let decoded = decode::decode(&self.profile, &self.image, &cycle.fresh);
+        if let Some(raw) = decoded.uncovered_state {
+            settled.fault = Some(fault::uncovered_state(&self.profile.id, &raw));
+        }
         settled.polled = true;
         settled.events.push(BusEvent::Read(Reading {
             device: self.config.id.clone(),
@@ -209,16 +275,38 @@ impl Device {
         }));
     }
 
+    /// Where the configuration does not say the word order, a value that must lie in a range does.
+    fn settle_words(&mut self, settled: &mut Settled) {
+        let profile = self.profile.clone();
+        let told = profile
+            .word_probe
+            .as_ref()
+            .filter(|_| self.config.words.is_none());
+        let Some(probe) = told.and_then(|probe| profile.register(&probe.register)) else {
+            return;
+        };
+        if decode::words_fit(&profile, &self.image) != Some(false) {
+            return;
+        }
+        let other = profile.with_words(match probe.words {
+            WordOrder::HighFirst => WordOrder::LowFirst,
+            WordOrder::LowFirst => WordOrder::HighFirst,
+        });
+        if decode::words_fit(&other, &self.image) == Some(true) {
+            self.adopt(other);
+        } else {
+            settled.alarm(fault::no_word_order(&profile.id, &probe.name));
+        }
+    }
+
     fn plan(&self, fresh: &[bool], now: Instant) -> Vec<PlannedRead> {
-        let profile = &self.config.profile;
+        let profile = &self.profile;
         let wishes: Vec<Wish> = profile
             .registers
             .iter()
             .enumerate()
             .map(|(index, register)| {
                 let state = &self.registers[index];
-                let exists = self.image.holds(profile, &register.when) == Some(true);
-                let refused = state.not_before.is_some_and(|then| now < then);
                 let due = match (register.poll, state.last_read) {
                     (PollClass::Fast, _) | (_, None) => true,
                     // In the cycle that comes nearest.
@@ -227,11 +315,15 @@ impl Device {
                     }
                     (PollClass::Once, Some(_)) => false,
                 };
-                match (exists && !refused, due && !fresh[index]) {
+                let alone = state.suspected.is_some();
+                match (
+                    self.exists(index, now),
+                    (due || state.wanted) && !fresh[index],
+                ) {
                     (false, _) => Wish::Barrier,
-                    (true, true) if state.alone => Wish::Alone,
+                    (true, true) if alone => Wish::Alone,
                     (true, true) => Wish::Due,
-                    (true, false) if state.alone => Wish::Barrier,
+                    (true, false) if alone => Wish::Barrier,
                     (true, false) => Wish::Known,
                 }
             })

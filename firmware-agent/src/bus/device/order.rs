@@ -1,19 +1,20 @@
-//! Writing: the newest wanted limit, keep-alives, and what a refusal is.
+//! Writing the limit: the newest wanted one, its renewal, and what a refusal is.
 
 use std::time::Duration;
 
-use hw_profiles::KeepAlive;
+use hw_profiles::{KeepAlive, LimitControl, LimitUnit};
 use site_model::{DeviceFault, Milliamps, Value};
 use tokio::time::Instant;
 
 use super::{
-    BUSY_RETRY, Device, REST_FACTOR, SILENT_WRITES_MAX, Settled, fault, half, is_worth_waiting,
+    Asked, BUSY_RETRY, Device, REST_FACTOR, SILENT_WRITES_MAX, Settled, fault, half,
+    is_worth_waiting,
 };
 use crate::bus::BusEvent;
 use crate::bus::wire::Failure;
 use crate::codec::{Answer, Request};
 use crate::decode;
-use crate::encode::{self, LimitOrder};
+use crate::encode::{self, LimitOrder, Unwritable, Write};
 
 /// A limit that wears the device's flash is not written again before this time, even if the device
 /// reads back another one.
@@ -24,14 +25,15 @@ const FLASH_REWRITE: Duration = Duration::from_secs(600);
 pub(super) struct WriteOp {
     order: LimitOrder,
     next: usize,
-    /// Somebody asked for it and is told the outcome; otherwise it is a keep-alive.
+    /// Somebody asked for it and is told the outcome; otherwise it is a keep-alive or a step of a
+    /// phase switch.
     asked: bool,
     busy: u32,
     silent: u32,
 }
 
 impl WriteOp {
-    fn new(order: LimitOrder, asked: bool) -> Self {
+    pub(super) fn new(order: LimitOrder, asked: bool) -> Self {
         Self {
             order,
             next: 0,
@@ -41,13 +43,17 @@ impl WriteOp {
         }
     }
 
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// Whether its first write was echoed; the rest does not wait for the write interval.
-    pub(super) fn begun(&self) -> bool {
+    fn begun(&self) -> bool {
         self.next > 0
     }
 
-    pub(super) fn request(&self) -> Request {
-        self.order.requests[self.next].clone()
+    pub(super) fn next_write(&self) -> &Write {
+        &self.order.writes[self.next]
     }
 
     pub(super) fn restart(&mut self) {
@@ -56,19 +62,24 @@ impl WriteOp {
 }
 
 impl Device {
-    /// Takes a wanted limit; it replaces one that is not written yet.
-    pub(super) fn order(&mut self, asked: Milliamps, now: Instant) -> Vec<BusEvent> {
-        let profile = &self.config.profile;
+    /// Takes a wanted limit; it replaces one that is not written yet. While phases are switched
+    /// the newest one waits.
+    pub(super) fn order(&mut self, limit: Milliamps, now: Instant) -> Option<BusEvent> {
+        let profile = self.profile.clone();
         let Some(control) = &profile.limit else {
-            return vec![self.refusal(fault::no_limit_control(&profile.id))];
+            return Some(self.refusal(fault::no_limit_control(&profile.id)));
         };
-        let order = match encode::limit_order(control, asked, self.config.phases) {
+        self.asked = Some(limit);
+        if self.hold_for_phases() {
+            return None;
+        }
+        let order = match self.encoded(control, limit) {
             Ok(order) => order,
-            Err(error) => return vec![self.refusal(fault::unwritable(error))],
+            Err(error) => return Some(self.refusal(fault::unwritable(error))),
         };
         if !control.volatile && self.is_in_flash(&order, now) {
             self.write = None;
-            return vec![self.written(order.applied)];
+            return Some(self.written(order.applied));
         }
         // What has been tried in vain is not forgotten when the same is asked again.
         let (busy, silent) = match &self.write {
@@ -80,82 +91,81 @@ impl Device {
             silent,
             ..WriteOp::new(order, true)
         });
-        vec![]
+        None
+    }
+
+    /// Writes the newest limit once more, for instance after phases were switched; nobody is told
+    /// unless somebody waits for it.
+    pub(super) fn resume(&mut self, limit: Milliamps, somebody_waits: bool) {
+        let profile = self.profile.clone();
+        let Some(control) = &profile.limit else {
+            return;
+        };
+        match self.encoded(control, limit) {
+            Ok(order) => self.write = Some(WriteOp::new(order, somebody_waits)),
+            Err(error) => {
+                let refusal = self.refusal(fault::unwritable(error));
+                self.news.push(refusal);
+            }
+        }
+    }
+
+    /// The profile has become another view of the same device: what waits is encoded by it.
+    pub(super) fn encode_again(&mut self) {
+        if let (Some(op), Some(limit)) = (self.write.take(), self.asked) {
+            self.resume(limit, op.asked);
+        }
+    }
+
+    pub(super) fn encoded(
+        &self,
+        control: &LimitControl,
+        limit: Milliamps,
+    ) -> Result<LimitOrder, Unwritable> {
+        let phases = match control.unit {
+            LimitUnit::Milliamps => self.config.phases,
+            LimitUnit::Watts => self.phases_in_use(),
+        };
+        encode::limit_order(control, limit, phases)
+    }
+
+    /// From when the next write of the limit may be done, if there is one.
+    pub(super) fn limit_write_at(&self) -> Option<Instant> {
+        if !self.may_write() {
+            return None;
+        }
+        match &self.write {
+            Some(write) if write.begun() => Some(self.patience.ready_at),
+            Some(_) => Some(self.write_from),
+            None => self.renewal_at().map(|due| due.max(self.write_from)),
+        }
     }
 
     /// Lets a limit that the device forgets be written again in time.
     pub(super) fn renew_limit(&mut self, now: Instant) {
-        let KeepAlive::RewriteLimit { interval_ms } = self.config.profile.keep_alive else {
-            return;
-        };
-        if let Some(order) = &self.last_order
-            && self.write.is_none()
-            && now >= self.last_order_at + half(interval_ms)
+        if let Some(due) = self.renewal_at()
+            && now >= due
             && now >= self.write_from
+            && self.may_write()
+            && let Some(order) = &self.last_order
         {
             self.write = Some(WriteOp::new(order.clone(), false));
         }
     }
 
-    /// When the next keep-alive is due that is no limit.
-    pub(super) fn keep_alive_at(&self) -> Option<Instant> {
-        match self.config.profile.keep_alive {
-            KeepAlive::None => None,
-            KeepAlive::AnyRequest { .. } | KeepAlive::WriteRegister { .. } => {
-                Some(self.keep_alive_due)
-            }
-            KeepAlive::RewriteLimit { .. } => None,
-        }
-    }
-
     /// When [`Device::renew_limit`] has something to do.
-    pub(super) fn renewal_at(&self) -> Option<Instant> {
-        match self.config.profile.keep_alive {
-            KeepAlive::RewriteLimit { interval_ms } if self.write.is_none() => self
-                .last_order
-                .as_ref()
-                .map(|_| self.last_order_at + half(interval_ms)),
-            KeepAlive::RewriteLimit { .. }
-            | KeepAlive::None
-            | KeepAlive::AnyRequest { .. }
-            | KeepAlive::WriteRegister { .. } => None,
-        }
-    }
-
-    pub(super) fn keep_alive_answered(
-        &mut self,
-        request: &Request,
-        answer: &Answer,
-        now: Instant,
-    ) -> Settled {
-        if let KeepAlive::WriteRegister { interval_ms, .. } = self.config.profile.keep_alive {
-            self.keep_alive_due = now + half(interval_ms);
-        }
-        let fault = match answer {
-            Answer::Registers(_) | Answer::Written => None,
-            Answer::Exception(code) => Some(fault::refused(*code, self.config.unit, request)),
+    fn renewal_at(&self) -> Option<Instant> {
+        let KeepAlive::RewriteLimit { .. } = self.profile.keep_alive else {
+            return None;
         };
-        Settled {
-            fault,
-            ..Settled::default()
-        }
-    }
-
-    /// Tried again when a quarter of the interval has passed: in time, and no burden if the device
-    /// ignores it.
-    pub(super) fn keep_alive_unanswered(&mut self, now: Instant) {
-        match self.config.profile.keep_alive {
-            KeepAlive::AnyRequest { interval_ms }
-            | KeepAlive::WriteRegister { interval_ms, .. } => {
-                self.keep_alive_due = now + half(interval_ms) / 2;
-            }
-            KeepAlive::None | KeepAlive::RewriteLimit { .. } => {}
-        }
+        let interval_ms = self.keep_alive_interval()?;
+        let idle = self.write.is_none() && self.last_order.is_some();
+        idle.then(|| self.last_order_at + half(interval_ms))
     }
 
     pub(super) fn write_answered(
         &mut self,
-        request: &Request,
+        asked: &Asked,
         answer: &Answer,
         now: Instant,
     ) -> Settled {
@@ -163,15 +173,14 @@ impl Device {
         let Some(mut op) = self.write.take() else {
             return settled;
         };
-        let interval = Duration::from_millis(self.config.profile.link.write_interval_ms);
         match answer {
             Answer::Registers(_) => {}
             Answer::Written => {
                 if op.next == 0 {
-                    self.write_from = now + interval;
+                    self.write_from = now + self.write_interval();
                 }
                 op.next += 1;
-                if op.next < op.order.requests.len() {
+                if op.next < op.order.writes.len() {
                     self.write = Some(op);
                     return settled;
                 }
@@ -183,16 +192,15 @@ impl Device {
                 self.last_order_at = now;
             }
             Answer::Exception(code) => {
-                let fault = fault::refused(*code, self.config.unit, request);
+                let fault = fault::refused(*code, asked.unit, &asked.request);
                 settled.fault = Some(fault.clone());
                 if is_worth_waiting(*code, op.busy) {
                     op.busy += 1;
-                    self.ready_at = now + BUSY_RETRY;
+                    self.patience.ready_at = now + BUSY_RETRY;
                     self.write = Some(op);
                 } else {
-                    self.write_from = now + interval;
-                    self.last_order_at = now;
-                    settled.events.extend(op.asked.then(|| self.refusal(fault)));
+                    self.write_from = now + self.write_interval();
+                    settled.events.extend(self.give_up(&op, fault, now));
                 }
             }
         }
@@ -214,12 +222,38 @@ impl Device {
         if op.silent < SILENT_WRITES_MAX && !contradicted {
             return None;
         }
-        let asked = op.asked;
-        self.write = None;
+        let op = self.write.take()?;
+        self.write_from = now + self.write_interval().max(cost * REST_FACTOR);
+        self.give_up(&op, fault.clone(), now)
+    }
+
+    /// The device does not take a limit: whoever asked is told, and a phase switch that needs it
+    /// is given up.
+    fn give_up(&mut self, op: &WriteOp, fault: DeviceFault, now: Instant) -> Option<BusEvent> {
         self.last_order_at = now;
-        let interval = Duration::from_millis(self.config.profile.link.write_interval_ms);
-        self.write_from = now + interval.max(cost * REST_FACTOR);
-        asked.then(|| self.refusal(fault.clone()))
+        if op.asked {
+            return Some(self.refusal(fault));
+        }
+        self.pause_refused(fault);
+        None
+    }
+
+    /// Other writes to the limit's own register count for its write interval.
+    pub(super) fn written_at_limit(&mut self, request: &Request, now: Instant) {
+        let limit = self.profile.limit.as_ref().map(|limit| limit.write.address);
+        let address = match request {
+            Request::WriteSingle { address, .. } | Request::WriteMultiple { address, .. } => {
+                Some(*address)
+            }
+            Request::Read { .. } | Request::WriteCoil { .. } => None,
+        };
+        if address.is_some() && address == limit {
+            self.write_from = now + self.write_interval();
+        }
+    }
+
+    fn write_interval(&self) -> Duration {
+        Duration::from_millis(self.profile.link.write_interval_ms)
     }
 
     /// Whether a limit that wears the flash need not be written: the device reads it back, or it
@@ -234,9 +268,10 @@ impl Device {
         }
     }
 
-    fn limit_read_back(&self) -> Option<Milliamps> {
+    /// The limit that the device told last.
+    pub(super) fn limit_read_back(&self) -> Option<Milliamps> {
         let everything = vec![true; self.registers.len()];
-        let decoded = decode::decode(&self.config.profile, &self.image, &everything);
+        let decoded = decode::decode(&self.profile, &self.image, &everything);
         decoded.values.into_iter().find_map(|value| {
             if let Value::CurrentLimit(limit) = value {
                 Some(limit)

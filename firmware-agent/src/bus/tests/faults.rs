@@ -64,7 +64,11 @@ async fn a_late_answer_is_never_taken_for_the_next_one() {
                     readings += 1;
                 }
                 BusEvent::Lost { .. } => {}
-                other @ (BusEvent::LimitWritten { .. } | BusEvent::WriteRefused { .. }) => {
+                other @ (BusEvent::LimitWritten { .. }
+                | BusEvent::WriteRefused { .. }
+                | BusEvent::PhasesSwitched { .. }
+                | BusEvent::PhasesRefused { .. }
+                | BusEvent::Failsafe { .. }) => {
                     panic!("{other:?}")
                 }
             }
@@ -162,7 +166,11 @@ fn no_mischief_of_a_line_ever_becomes_a_value() {
                         healthy_readings += 1;
                     }
                     BusEvent::Lost { .. } => {}
-                    BusEvent::LimitWritten { .. } | BusEvent::WriteRefused { .. } => unreachable!(),
+                    BusEvent::LimitWritten { .. }
+                    | BusEvent::WriteRefused { .. }
+                    | BusEvent::PhasesSwitched { .. }
+                    | BusEvent::PhasesRefused { .. }
+                    | BusEvent::Failsafe { .. } => unreachable!(),
                 }
             }
             Ok(())
@@ -272,7 +280,11 @@ async fn a_dead_device_is_lost_once_and_hardly_slows_the_others() {
         match rig.event().await {
             BusEvent::Lost { device, fault } => lost.push((device.to_string(), fault)),
             BusEvent::Read(_) => readings += 1,
-            other @ (BusEvent::LimitWritten { .. } | BusEvent::WriteRefused { .. }) => {
+            other @ (BusEvent::LimitWritten { .. }
+            | BusEvent::WriteRefused { .. }
+            | BusEvent::PhasesSwitched { .. }
+            | BusEvent::PhasesRefused { .. }
+            | BusEvent::Failsafe { .. }) => {
                 panic!("{other:?}")
             }
         }
@@ -337,7 +349,11 @@ async fn pauses_grow_to_a_minute_and_a_returning_device_is_read_whole() {
                 break;
             }
             BusEvent::Read(_) => {}
-            other @ (BusEvent::LimitWritten { .. } | BusEvent::WriteRefused { .. }) => {
+            other @ (BusEvent::LimitWritten { .. }
+            | BusEvent::WriteRefused { .. }
+            | BusEvent::PhasesSwitched { .. }
+            | BusEvent::PhasesRefused { .. }
+            | BusEvent::Failsafe { .. }) => {
                 panic!("{other:?}")
             }
         }
@@ -379,6 +395,9 @@ async fn a_line_that_cannot_be_opened_loses_all_devices_once_and_is_opened_when_
             BusEvent::Read(_) => {}
             other @ (BusEvent::Lost { .. }
             | BusEvent::LimitWritten { .. }
+            | BusEvent::PhasesSwitched { .. }
+            | BusEvent::PhasesRefused { .. }
+            | BusEvent::Failsafe { .. }
             | BusEvent::WriteRefused { .. }) => events.push(other),
         }
     }

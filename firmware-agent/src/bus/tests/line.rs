@@ -1,5 +1,6 @@
 //! A line whose far end is a script: what it hears and when, and what it answers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bus::wire::Framing;
-use crate::bus::{Bus, BusConfig, BusDevice, BusEvent, BusLink, spawn_over};
+use crate::bus::{Bus, BusConfig, BusDevice, BusEvent, BusLink, TcpFraming, spawn_over};
 use crate::codec::rtu::{Timing, crc16};
 use crate::link::Opener;
 use crate::testing::line;
@@ -63,7 +64,10 @@ pub(super) fn device(unit: u8, profile: &Profile, poll_interval_ms: u64) -> BusD
         unit,
         profile: Arc::new(profile.clone()),
         poll_interval_ms,
+        connector: 1,
         phases: 3,
+        words: None,
+        failsafe: None,
     }
 }
 
@@ -92,6 +96,7 @@ pub(super) fn rig(
         link: BusLink::Tcp {
             host: "fake".to_owned(),
             port: 1,
+            framing: TcpFraming::Mbap,
         },
         devices,
     };
@@ -161,8 +166,26 @@ impl Rig {
             BusEvent::Read(reading) => reading.values,
             other @ (BusEvent::Lost { .. }
             | BusEvent::LimitWritten { .. }
-            | BusEvent::WriteRefused { .. }) => {
+            | BusEvent::WriteRefused { .. }
+            | BusEvent::PhasesSwitched { .. }
+            | BusEvent::PhasesRefused { .. }
+            | BusEvent::Failsafe { .. }) => {
                 panic!("{other:?} instead of a reading")
+            }
+        }
+    }
+
+    /// The next event that is no reading.
+    pub(super) async fn news(&mut self) -> BusEvent {
+        loop {
+            match self.event().await {
+                BusEvent::Read(_) => {}
+                other @ (BusEvent::Lost { .. }
+                | BusEvent::LimitWritten { .. }
+                | BusEvent::WriteRefused { .. }
+                | BusEvent::PhasesSwitched { .. }
+                | BusEvent::PhasesRefused { .. }
+                | BusEvent::Failsafe { .. }) => return other,
             }
         }
     }
@@ -175,6 +198,12 @@ impl Rig {
     /// Requests heard so far.
     pub(super) fn heard(&self) -> Vec<(Instant, Vec<u8>)> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Address and value of the writes of function 6 heard so far.
+    pub(super) fn written(&self) -> Vec<(u16, u16)> {
+        let writes = self.writes().into_iter();
+        writes.map(|(_, address, value)| (address, value)).collect()
     }
 
     /// Writes heard so far: time, address and value of function 6.
@@ -206,10 +235,65 @@ pub(super) fn healthy(request: &[u8], content: impl Fn(u16) -> u16) -> Vec<u8> {
             body.extend((start..start + count).flat_map(|address| content(address).to_be_bytes()));
             framed(&body)
         }
-        6 => request.to_vec(),
+        1 | 2 => {
+            let (start, count) = (word(request, 2), word(request, 4));
+            let mut bits = vec![0; usize::from(count.div_ceil(8))];
+            for (index, address) in (start..start + count).enumerate() {
+                bits[index / 8] |= u8::from(content(address) == 1) << (index % 8);
+            }
+            let mut body = vec![request[0], request[1], u8::try_from(bits.len()).unwrap()];
+            body.extend(bits);
+            framed(&body)
+        }
+        5 | 6 => request.to_vec(),
         16 => framed(&request[..6]),
         other => panic!("function {other} was sent"),
     }
+}
+
+/// Registers of a far end that remembers what is written; unit and address to content.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory(Arc<Mutex<BTreeMap<(u8, u16), u16>>>);
+
+impl Memory {
+    pub(super) fn of(registers: impl IntoIterator<Item = (u16, u16)>) -> Self {
+        let memory = Self::default();
+        for (address, value) in registers {
+            memory.set(1, address, value);
+        }
+        memory
+    }
+
+    pub(super) fn set(&self, unit: u8, address: u16, value: u16) {
+        self.0.lock().unwrap().insert((unit, address), value);
+    }
+
+    pub(super) fn get(&self, unit: u8, address: u16) -> u16 {
+        let registers = self.0.lock().unwrap();
+        registers.get(&(unit, address)).copied().unwrap_or(0)
+    }
+
+    /// What a healthy device with these registers answers.
+    pub(super) fn answer(&self, request: &[u8]) -> Script {
+        let unit = request[0];
+        match request[1] {
+            5 => self.set(unit, word(request, 2), u16::from(request[4] == 0xFF)),
+            6 => self.set(unit, word(request, 2), word(request, 4)),
+            16 => {
+                for (index, pair) in request[7..request.len() - 2].chunks(2).enumerate() {
+                    let address = word(request, 2) + u16::try_from(index).unwrap();
+                    self.set(unit, address, word(pair, 0));
+                }
+            }
+            _ => {}
+        }
+        soon(healthy(request, |address| self.get(unit, address)))
+    }
+}
+
+/// Refuses with "illegal data address".
+pub(super) fn refused(request: &[u8]) -> Script {
+    soon(framed(&[request[0], request[1] | 0x80, 2]))
 }
 
 /// After a millisecond.

@@ -29,7 +29,10 @@ async fn outcomes(rig: &mut Rig, count: usize) -> Vec<BusEvent> {
             BusEvent::Read(_) => {}
             other @ (BusEvent::Lost { .. }
             | BusEvent::LimitWritten { .. }
-            | BusEvent::WriteRefused { .. }) => {
+            | BusEvent::WriteRefused { .. }
+            | BusEvent::PhasesSwitched { .. }
+            | BusEvent::PhasesRefused { .. }
+            | BusEvent::Failsafe { .. }) => {
                 outcomes.push(other);
             }
         }
