@@ -219,7 +219,7 @@ impl Device {
         let refused = self.registers[index].not_before;
         self.image.holds(&self.profile, &register.when) == Some(true)
             && !self.image.is_absent(index)
-            && !refused.is_some_and(|then| now < then)
+            && refused.is_none_or(|then| now >= then)
     }
 
     /// Reads a register in the next cycle, whatever its class.
