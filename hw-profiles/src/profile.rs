@@ -376,6 +376,20 @@ pub enum RegisterType {
 }
 
 impl RegisterType {
+    /// Whether it is a number of several words, so that their order matters.
+    #[must_use]
+    pub const fn has_word_order(self) -> bool {
+        match self {
+            Self::U32 | Self::I32 | Self::U64 | Self::I64 | Self::F32 | Self::F64 => true,
+            Self::Bit
+            | Self::U16
+            | Self::I16
+            | Self::Ascii { .. }
+            | Self::AsciiSwapped { .. }
+            | Self::Utf16 { .. } => false,
+        }
+    }
+
     /// Number of 16-bit registers; 1 for a bit, which is one address too.
     #[must_use]
     pub const fn count(self) -> u16 {

@@ -245,7 +245,7 @@ fn check_number_keys(name: &At<String>, raw: &RawRegister, report: &mut Report<'
         report.fault(negate.at, problem, "Remove `negate`, or add a `quantity`");
     }
     if let Some(words) = raw.words
-        && (is_text(word) || type_of(word, 1).count() == 1)
+        && !type_of(word, 1).has_word_order()
     {
         let problem = format!("`words` for `{}`, which has one word", name.value);
         report.fault(words.at, problem, "Remove `words`, or correct the type");

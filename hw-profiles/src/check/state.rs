@@ -2,7 +2,7 @@
 
 use site_model::VehicleState;
 
-use super::{Context, condition, flag, is_text, type_of};
+use super::{Context, condition, flag, type_of};
 use crate::fault::Report;
 use crate::profile::{PollClass, StateRule, WordProbe};
 use crate::raw::{RawCondition, RawRegister, RawStateRule, RawWordProbe};
@@ -117,7 +117,7 @@ pub(super) fn word_probe(
 fn check_word_probe(raw: &RawWordProbe, register: &RawRegister, report: &mut Report<'_>) {
     let name = &raw.register.value;
     let word = register.r#type.value;
-    let (problem, remedy) = if is_text(word) || type_of(word, 1).count() == 1 {
+    let (problem, remedy) = if !type_of(word, 1).has_word_order() {
         (
             format!("`{name}` has no word order"),
             "Name a value of several words",

@@ -40,16 +40,18 @@ impl Profile {
             .collect()
     }
 
-    /// The profile with another word order: every longer value changes, but for those whose order
+    /// The profile with another word order: every number of several words changes, but for those whose order
     /// the file gives for themselves.
     #[must_use]
     pub fn with_words(&self, words: WordOrder) -> Self {
         let mut profile = self.clone();
-        for register in profile.registers.iter_mut().filter(|r| !r.words_fixed) {
-            register.words = words;
+        for register in &mut profile.registers {
+            if register.ty.has_word_order() && !register.words_fixed {
+                register.words = words;
+            }
         }
         for write in profile.writes_mut() {
-            if !write.words_fixed {
+            if write.ty.has_word_order() && !write.words_fixed {
                 write.words = words;
             }
         }

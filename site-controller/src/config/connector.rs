@@ -28,13 +28,15 @@ impl Wiring<'_> {
         let charger = charger?;
         let range = self.range(section, &charger)?;
         self.check_current(section, &range, &charger);
+        let max_current = Milliamps(section.max_current_ma.value);
+        self.check_fallback(&section.device.value, max_current);
         let authorization = self.authorization(section, &range, &charger);
         let energy = self.energy(section, &charger, meter)?;
         let config = ConnectorConfig {
             id: section.id.value,
             kind: section.kind,
             phases: section.phases,
-            max_current: Milliamps(section.max_current_ma.value),
+            max_current,
             range,
             device: section.device.value.clone(),
             energy,

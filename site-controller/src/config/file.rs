@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use hw_profiles::{Parity, SerialLine};
+use firmware_agent::{SerialFraming, TcpFraming};
+use hw_profiles::{Parity, SerialLine, WordOrder};
 use site_model::{ChargePointId, ConnectorId, ConnectorType, DeviceId, GatewayId, IdTag};
 
 use super::fault::Place;
@@ -78,8 +79,8 @@ pub(super) struct BusSection {
 
 #[derive(Debug)]
 pub(super) enum LinkSection {
-    Serial(PathBuf, SerialLine),
-    Tcp(String, u16),
+    Serial(PathBuf, SerialLine, SerialFraming),
+    Tcp(String, At<u16>, TcpFraming),
 }
 
 impl BusSection {
@@ -138,13 +139,25 @@ fn serial_link(section: &Section<'_>) -> Option<LinkSection> {
         parity: parity?.value,
         stop_bits: stop_bits?.value,
     };
-    Some(LinkSection::Serial(PathBuf::from(path?.value), line))
+    let framings = [("rtu", SerialFraming::Rtu), ("ascii", SerialFraming::Ascii)];
+    let framing = section.word("framing", &framings);
+    Some(LinkSection::Serial(
+        PathBuf::from(path?.value),
+        line,
+        framing.map_or(SerialFraming::Rtu, |at| at.value),
+    ))
 }
 
 fn tcp_link(section: &Section<'_>) -> Option<LinkSection> {
     let host = section.need("host", section.text("host"));
     let port = section.need("port", section.number("port", 1, u16::MAX));
-    Some(LinkSection::Tcp(host?.value.to_owned(), port?.value))
+    let framings = [("mbap", TcpFraming::Mbap), ("rtu", TcpFraming::Rtu)];
+    let framing = section.word("framing", &framings);
+    Some(LinkSection::Tcp(
+        host?.value.to_owned(),
+        port?,
+        framing.map_or(TcpFraming::Mbap, |at| at.value),
+    ))
 }
 
 /// Addresses of devices on a serial line (Modbus over serial line V1.02, section 2.2).
@@ -157,7 +170,18 @@ pub(super) struct DeviceSection {
     pub(super) id: At<DeviceId>,
     pub(super) profile: At<String>,
     pub(super) unit: At<u8>,
+    pub(super) connector: Option<At<u8>>,
     pub(super) poll_interval_ms: u64,
+    pub(super) words: Option<At<WordOrder>>,
+    pub(super) failsafe: Option<FailsafeSection>,
+}
+
+/// What the device is to do by itself when it hears nothing.
+#[derive(Debug)]
+pub(super) struct FailsafeSection {
+    pub(super) place: Place,
+    pub(super) current_ma: Option<At<u32>>,
+    pub(super) timeout_ms: Option<At<u32>>,
 }
 
 impl DeviceSection {
@@ -166,12 +190,26 @@ impl DeviceSection {
         let id = section.need("id", section.parsed("id"));
         let profile = section.need("profile", section.text("profile"));
         let unit = section.need("unit", section.number("unit", units.0, units.1));
+        let connector = section.number("connector", 1, u8::MAX);
         let poll = section.number("poll_interval_ms", least, most);
+        let orders = [
+            ("high_first", WordOrder::HighFirst),
+            ("low_first", WordOrder::LowFirst),
+        ];
+        let words = section.word("words", &orders);
+        let failsafe = section.table("failsafe", keys::FAILSAFE);
         Some(Self {
             id: id?,
             profile: profile?.map(str::to_owned),
             unit: unit?,
+            connector,
             poll_interval_ms: poll.map_or(default, |at| at.value),
+            words,
+            failsafe: failsafe.map(|failsafe| FailsafeSection {
+                place: failsafe.place.clone(),
+                current_ma: failsafe.thousandths("current_a"),
+                timeout_ms: failsafe.thousandths("timeout_s"),
+            }),
         })
     }
 }

@@ -86,12 +86,12 @@ pub(super) const BUS: &[Key] = &[
     shown(
         "serial",
         "{ path = \"/dev/serial/by-id/usb-FTDI_example-if00-port0\", baud = 19200, parity = \"even\", stop_bits = 1 }",
-        "An RS-485 line; its settings are those of the devices. Or tcp, one of the two.",
+        "An RS-485 line; its settings are those of the devices. framing = \"ascii\" if they speak Modbus ASCII. Or tcp, one of the two.",
     ),
     optional(
         "tcp",
         "{ host = \"192.0.2.10\", port = 502 }",
-        "A device or an RTU gateway on Ethernet (Modbus TCP).",
+        "A device or an RTU gateway on Ethernet (Modbus TCP); framing = \"rtu\" for a converter that passes bytes through.",
     ),
     Key {
         name: "device",
@@ -101,8 +101,9 @@ pub(super) const BUS: &[Key] = &[
     },
 ];
 
-pub(super) const SERIAL: &[&str] = &["path", "baud", "parity", "stop_bits"];
-pub(super) const TCP: &[&str] = &["host", "port"];
+pub(super) const SERIAL: &[&str] = &["path", "baud", "parity", "stop_bits", "framing"];
+pub(super) const TCP: &[&str] = &["host", "port", "framing"];
+pub(super) const FAILSAFE: &[&str] = &["current_a", "timeout_s"];
 
 pub(super) const DEVICE: &[Key] = &[
     shown("id", "\"left\"", "Unique at this site; referred to below."),
@@ -113,9 +114,24 @@ pub(super) const DEVICE: &[Key] = &[
     ),
     shown("unit", "1", "Modbus unit: 1 to 247, over TCP 0 to 255."),
     optional(
+        "connector",
+        "1",
+        "Which connector of a device that has several; each is a device here.",
+    ),
+    optional(
         "poll_interval_ms",
         "500",
         "How often it is read, 100 to 60000.",
+    ),
+    optional(
+        "words",
+        "\"low_first\"",
+        "Word order of this device, if not that of its profile; `firmware-agent scan` proves it.",
+    ),
+    optional(
+        "failsafe",
+        "{ current_a = 6, timeout_s = 60 }",
+        "What it falls back to when it hears nothing for so long; left as it is unless set.",
     ),
 ];
 

@@ -3,6 +3,7 @@
 
 mod broker;
 mod connector;
+mod device;
 mod fault;
 mod file;
 mod keys;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use hw_profiles::{Kind, Profile};
 use site_core::{ChargePointConfig, SiteConfig};
-use site_model::DeviceId;
+use site_model::{DeviceId, Milliamps};
 
 use super::Plan;
 use super::broker::broker;
+use super::connector::amps;
+use super::device;
 use super::fault::Place;
 use super::file::{
     BusSection, ChargePointSection, GatewaySection, LinkSection, MeterSection, MqttSection,
@@ -77,6 +79,8 @@ struct Device {
     place: Place,
     /// Absent where the profile is unknown: that is told once, and nothing else about the device.
     profile: Option<Arc<Profile>>,
+    /// The current that it is to fall back to, mA.
+    fallback: Option<At<u32>>,
     used_by: Option<String>,
 }
 
@@ -113,24 +117,18 @@ impl<'a> Wiring<'a> {
                 self.twice(&bus.name);
             }
             for (number, device) in bus.devices.iter().enumerate() {
-                let before = &bus.devices[..number];
-                if before
-                    .iter()
-                    .any(|other| other.unit.value == device.unit.value)
-                {
-                    self.report.fault(
-                        device.unit.place.clone(),
-                        format!(
-                            "unit {} is on this bus twice: both would answer at once",
-                            device.unit.value
-                        ),
-                        "Give one of them another unit, at the device and here",
-                    );
+                device::check_unit(&bus.devices[..number], device, self.report);
+                let profile = self.profile(&device.profile, profiles);
+                if let Some(profile) = &profile {
+                    device::check(bus, device, profile, self.report);
                 }
-                let profile = self.profile(&device.profile, &bus.link, profiles);
                 let entry = Device {
                     place: device.id.place.clone(),
                     profile,
+                    fallback: device
+                        .failsafe
+                        .as_ref()
+                        .and_then(|failsafe| failsafe.current_ma.clone()),
                     used_by: None,
                 };
                 if self
@@ -144,35 +142,30 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    fn profile(
-        &self,
-        id: &At<String>,
-        link: &LinkSection,
-        profiles: &mut Profiles,
-    ) -> Option<Arc<Profile>> {
-        let Some(profile) = profiles.find(&id.value) else {
-            let known = profiles.ids().join(", ");
-            self.report.fault(
-                id.place.clone(),
-                format!("there is no profile `{}`", id.value),
-                format!("Known: {known}. Set gateway.profiles_dir for profiles of your own"),
-            );
-            return None;
-        };
-        // An RTU device behind a gateway on Ethernet is as good as one that speaks Modbus TCP.
-        if let LinkSection::Serial(..) = link
-            && profile.link.rtu.is_none()
+    fn profile(&self, id: &At<String>, profiles: &mut Profiles) -> Option<Arc<Profile>> {
+        let profile = profiles.find(&id.value);
+        if profile.is_none() {
+            let (problem, remedy) = profiles.unknown(&id.value);
+            self.report.fault(id.place.clone(), problem, remedy);
+        }
+        profile
+    }
+
+    /// A charger that hears nothing must not take more than its connector's cable carries.
+    pub(super) fn check_fallback(&self, device: &DeviceId, max_current: Milliamps) {
+        let fallback = self
+            .devices
+            .get(device)
+            .and_then(|device| device.fallback.as_ref());
+        if let Some(fallback) = fallback
+            && fallback.value > max_current.0
         {
             self.report.fault(
-                id.place.clone(),
-                format!(
-                    "{} {} has no serial interface",
-                    profile.vendor, profile.model
-                ),
-                "Put it on a bus with tcp = { … }",
+                fallback.place.clone(),
+                format!("its connector is installed for {} A", amps(max_current)),
+                format!("Use at most {}", amps(max_current)),
             );
         }
-        Some(profile)
     }
 
     fn twice<T: std::fmt::Display>(&self, at: &At<T>) {
@@ -296,18 +289,32 @@ impl<'a> Wiring<'a> {
                 let profile = self.devices.get(&device.id.value)?.profile.clone()?;
                 Some(BusDevice {
                     phases: phases_of(&device.id.value),
-                    id: device.id.value,
                     unit: device.unit.value,
-                    profile,
                     poll_interval_ms: device.poll_interval_ms,
+                    connector: device::number_of(&device),
+                    words: device.words.as_ref().map(|at| at.value),
+                    failsafe: device
+                        .failsafe
+                        .as_ref()
+                        .and_then(|failsafe| device::settings(failsafe, &profile)),
+                    id: device.id.value,
+                    profile,
                 })
             });
             buses.push(BusConfig {
                 name: section.name.value,
                 devices: devices.collect(),
                 link: match section.link {
-                    LinkSection::Serial(path, line) => BusLink::Serial { path, line },
-                    LinkSection::Tcp(host, port) => BusLink::Tcp { host, port },
+                    LinkSection::Serial(path, line, framing) => BusLink::Serial {
+                        path,
+                        line,
+                        framing,
+                    },
+                    LinkSection::Tcp(host, port, framing) => BusLink::Tcp {
+                        host,
+                        port: port.value,
+                        framing,
+                    },
                 },
             });
         }

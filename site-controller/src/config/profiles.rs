@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use hw_profiles::Profile;
+use hw_profiles::{OcppOnly, Profile};
 
 use super::file::GatewaySection;
 use super::section::Report;
@@ -53,7 +53,27 @@ impl Profiles {
         Some(found)
     }
 
-    pub(super) fn ids(&self) -> Vec<&str> {
+    /// What to say about an id that no profile has, and what to do.
+    pub(super) fn unknown(&self, id: &str) -> (String, String) {
+        let problem = format!("there is no profile `{id}`");
+        let mut devices = hw_profiles::ocpp_only().iter();
+        if let Some(device) = devices.find(|device| device.is_meant_by(id)) {
+            let OcppOnly {
+                vendor,
+                model,
+                reason,
+                source: _,
+            } = device;
+            let problem = format!("{problem}, and none for any {vendor} {model}: {reason}");
+            let remedy = "Connect it by OCPP, or give the connector another charger";
+            return (problem, remedy.to_owned());
+        }
+        let known = self.ids().join(", ");
+        let remedy = format!("Known: {known}. Set gateway.profiles_dir for profiles of your own");
+        (problem, remedy)
+    }
+
+    fn ids(&self) -> Vec<&str> {
         let built_in = hw_profiles::builtin().iter();
         let mut ids: Vec<&str> = built_in
             .chain(&self.own)

@@ -8,7 +8,8 @@ use site_model::EnergySource;
 use super::Plan;
 use super::connector::amps;
 use crate::uplink::Tls;
-use firmware_agent::{BusConfig, BusLink};
+use firmware_agent::{BusConfig, BusDevice, BusLink, SerialFraming, TcpFraming};
+use hw_profiles::WordOrder;
 
 /// A readable description of the plan, in 80 columns where names are short.
 #[must_use]
@@ -54,23 +55,88 @@ pub fn summary(plan: &Plan) -> String {
 
 fn bus_lines(text: &mut String, bus: &BusConfig) {
     let link = match &bus.link {
-        BusLink::Serial { path, line } => format!("{}, {} Bd", path.display(), line.baud),
-        BusLink::Tcp { host, port } => format!("{host}:{port}"),
+        BusLink::Serial {
+            path,
+            line,
+            framing,
+        } => {
+            let ascii = match framing {
+                SerialFraming::Rtu => "",
+                SerialFraming::Ascii => ", Modbus ASCII",
+            };
+            format!("{}, {} Bd{ascii}", path.display(), line.baud)
+        }
+        BusLink::Tcp {
+            host,
+            port,
+            framing,
+        } => {
+            let rtu = match framing {
+                TcpFraming::Mbap => "",
+                TcpFraming::Rtu => ", RTU frames over TCP",
+            };
+            format!("{host}:{port}{rtu}")
+        }
     };
     line(text, format_args!("Bus {}: {link}", bus.name));
     for device in &bus.devices {
+        device_lines(text, device);
+    }
+}
+
+fn device_lines(text: &mut String, device: &BusDevice) {
+    let profile = &device.profile;
+    let connector = match profile.connectors {
+        Some(_) => format!(", connector {}", device.connector),
+        None => String::new(),
+    };
+    line(
+        text,
+        format_args!(
+            "  unit {:>3}  {}: {} {}{connector}, read every {} ms",
+            device.unit, device.id, profile.vendor, profile.model, device.poll_interval_ms
+        ),
+    );
+    if let Some(words) = device.words {
+        let words = match words {
+            WordOrder::HighFirst => "high word first",
+            WordOrder::LowFirst => "low word first",
+        };
+        line(text, format_args!("            {words}"));
+    }
+    if let Some(failsafe) = &device.failsafe {
+        let (current, after) = (amps(failsafe.current), failsafe.timeout_ms);
         line(
             text,
-            format_args!(
-                "  unit {:>3}  {}: {} {}, read every {} ms",
-                device.unit,
-                device.id,
-                device.profile.vendor,
-                device.profile.model,
-                device.poll_interval_ms
-            ),
+            format_args!("            falls back to {current} A after {after} ms of silence"),
         );
     }
+    let unconfirmed = profile.unconfirmed();
+    if !unconfirmed.is_empty() {
+        line(
+            text,
+            format_args!("            to be checked, told by one source only:"),
+        );
+        for names in rows(&unconfirmed) {
+            line(text, format_args!("              {names}"));
+        }
+    }
+}
+
+/// Names with commas between them, in rows that fit.
+fn rows(names: &[String]) -> Vec<String> {
+    const WIDTH: usize = 64;
+    let mut rows: Vec<String> = Vec::new();
+    for name in names {
+        match rows.last_mut() {
+            Some(row) if row.len() + name.len() + 2 <= WIDTH => {
+                row.push_str(", ");
+                row.push_str(name);
+            }
+            Some(_) | None => rows.push(name.clone()),
+        }
+    }
+    rows
 }
 
 fn connector_lines(text: &mut String, connector: &ConnectorConfig) {

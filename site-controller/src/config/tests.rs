@@ -2,7 +2,10 @@
 
 use std::fs;
 
+use firmware_agent::{BusLink, FailsafeSettings, TcpFraming};
+use hw_profiles::WordOrder;
 use pretty::same;
+use site_model::Milliamps;
 use tempfile::TempDir;
 
 use super::*;
@@ -28,7 +31,11 @@ Cloud   mqtt.example.com:8883 as gw_01jd0example, TLS, system's roots
 Bus garage: /dev/serial/by-id/usb-FTDI_example-if00-port0, 19200 Bd
   unit   1  left: Heidelberg Energy Control, read every 500 ms
   unit   2  left-meter: Eastron SDM630 v2, read every 500 ms
+            to be checked, told by one source only:
+              read.serial
   unit   3  grid: Eastron SDM630 v2, read every 500 ms
+            to be checked, told by one source only:
+              read.serial
 Charge point CP-LEFT (Heidelberg Energy Control)
   connector 1  Type2 on left: up to 16 A, 3 phase(s), free, recorded as FREE
                energy from meter left-meter, billing grade
@@ -50,6 +57,134 @@ fn every_fault_is_told_at_once_with_line_key_and_remedy() {
         include_str!("tests/faults.txt").trim_end(),
     );
 }
+
+#[test]
+fn a_device_and_its_profile_fit_the_bus_the_connector_and_the_failsafe() {
+    let faults = Plan::parse(include_str!("tests/devices.toml"), Path::new("")).unwrap_err();
+    let faults: Vec<Fault> = faults
+        .into_iter()
+        .filter(|fault| !fault.problem.ends_with("is used by nothing"))
+        .collect();
+    let faults = Faults {
+        file: "site.toml".to_owned(),
+        faults,
+    };
+    same(
+        &faults.to_string(),
+        include_str!("tests/devices.txt").trim_end(),
+    );
+}
+
+#[test]
+fn connectors_framing_words_and_failsafe_reach_the_bus() {
+    let text = sample()
+        .replace("stop_bits = 1 }", "stop_bits = 1, framing = \"rtu\" }")
+        .replace(
+            "id = \"left\"\n",
+            "id = \"left\"\nfailsafe = { current_a = 7.5, timeout_s = 60 }\n",
+        )
+        .replace("[[charge_point]]", WALLBOX_BUS);
+    let plan = Plan::parse(&text, Path::new("")).unwrap();
+    let bus = &plan.buses[1];
+    let link = BusLink::Tcp {
+        host: "alfen".to_owned(),
+        port: 502,
+        framing: TcpFraming::Mbap,
+    };
+    assert_eq!(bus.link, link);
+    let seen: Vec<_> = bus
+        .devices
+        .iter()
+        .map(|d| (d.unit, d.connector, d.words))
+        .collect();
+    assert_eq!(seen, [(1, 1, None), (2, 2, Some(WordOrder::LowFirst))]);
+    let failsafe = FailsafeSettings {
+        current: Milliamps(7_500),
+        timeout_ms: 60_000,
+    };
+    assert_eq!(plan.buses[0].devices[0].failsafe, Some(failsafe));
+    let summary = summary(&plan);
+    let shown: Vec<&str> = summary
+        .lines()
+        .skip(2)
+        .take_while(|line| !line.starts_with("Charge"))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "Bus garage: /dev/serial/by-id/usb-FTDI_example-if00-port0, 19200 Bd",
+            "  unit   1  left: Heidelberg Energy Control, read every 500 ms",
+            "            falls back to 7.5 A after 60000 ms of silence",
+            "  unit   2  left-meter: Eastron SDM630 v2, read every 500 ms",
+            "            to be checked, told by one source only:",
+            "              read.serial",
+            "  unit   3  grid: Eastron SDM630 v2, read every 500 ms",
+            "            to be checked, told by one source only:",
+            "              read.serial",
+            "Bus yard: alfen:502",
+            "  unit   1  socket-1: Alfen Eve NG9xx, connector 1, read every 500 ms",
+            "            to be checked, told by one source only:",
+            "              phase_switch, read.phases",
+            "  unit   2  socket-2: Alfen Eve NG9xx, connector 2, read every 500 ms",
+            "            low word first",
+            "            to be checked, told by one source only:",
+            "              phase_switch, read.phases",
+        ]
+    );
+}
+
+#[test]
+fn a_fallback_is_no_more_than_the_connector_is_installed_for() {
+    let text = sample()
+        .replace("max_current_a = 16", "max_current_a = 10")
+        .replace(
+            "id = \"left\"\n",
+            "id = \"left\"\nfailsafe = { current_a = 12, timeout_s = 60 }\n",
+        );
+    let faults = Plan::parse(&text, Path::new("")).unwrap_err();
+    let shown: Vec<String> = faults
+        .iter()
+        .map(|f| format!("{}: {}. {}", f.place.key, f.problem, f.remedy))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "bus[0].device[0].failsafe.current_a: its connector is installed for 10 A. Use at most 10"
+        ]
+    );
+}
+
+/// Both sockets of a charger with a unit for each.
+const WALLBOX_BUS: &str = "[[bus]]
+name = \"yard\"
+tcp = { host = \"alfen\", port = 502 }
+[[bus.device]]
+id = \"socket-1\"
+profile = \"alfen-eve\"
+unit = 1
+[[bus.device]]
+id = \"socket-2\"
+profile = \"alfen-eve\"
+unit = 2
+connector = 2
+words = \"low_first\"
+[[charge_point]]
+id = \"CP-YARD\"
+[[charge_point.connector]]
+id = 1
+type = \"Type2\"
+device = \"socket-1\"
+max_current_a = 16
+phases = 3
+authorization = \"free\"
+[[charge_point.connector]]
+id = 2
+type = \"Type2\"
+device = \"socket-2\"
+max_current_a = 16
+phases = 3
+authorization = \"free\"
+[[charge_point]]";
 
 #[test]
 fn a_charger_that_counts_no_active_energy_needs_a_meter() {
