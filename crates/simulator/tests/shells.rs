@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hw_profiles::{Parity, Profile, SerialLine, find};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use simulator::codec::{mbap_frame, rtu_frame, silence_ns, wire_ns};
+use simulator::codec::{ascii_frame, mbap_frame, rtu_frame, silence_ns, wire_ns};
 use simulator::{
     ChargerHandle, ChargerOptions, Ev, Fault, LineCounters, RtuLine, Rule, TcpServer, World, run,
 };
@@ -367,4 +367,37 @@ async fn the_driver_steps_the_world_in_real_time() {
     assert_eq!(world.now_ms(), 3_000);
     assert_eq!(charger.state(), VehicleState::C);
     driver.abort();
+}
+
+#[test]
+fn a_pseudo_terminal_speaks_ascii_too() {
+    let world = World::new(12);
+    let line = RtuLine::start_ascii(&world, LINE, true, 0).expect("a pseudo-terminal");
+    let of = simulator::MeterOf::Grid;
+    let meter = world.add_meter("meter", profile("eastron-sdm630"), of, 0);
+    line.add(9, &meter);
+    let mut port = open(line.path());
+    port.write_all(b":0904004600").unwrap();
+    port.write_all(b"02AB\r\n").unwrap();
+    let answer = receive(&mut port, 19, DEADLINE);
+    assert_eq!(answer, ascii_frame(9, &FIFTY_HERTZ));
+    assert_eq!(line.counters().rest_ns, 0, "its frames say their end");
+}
+
+#[tokio::test]
+async fn a_server_speaks_rtu_over_tcp_too() {
+    let world = World::new(13);
+    let of = simulator::MeterOf::Grid;
+    let meter = world.add_meter("meter", profile("eastron-sdm630"), of, 0);
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let devices = vec![(9, meter.device().clone())];
+    let server = TcpServer::start_rtu(any, devices).await.expect("a port");
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let request = rtu_frame(9, &[4, 0, 0x46, 0, 2]);
+    stream.write_all(&request).await.unwrap();
+    let mut answer = [0; 9];
+    let read = timeout(DEADLINE, stream.read_exact(&mut answer)).await;
+    read.expect("in time").unwrap();
+    assert_eq!(answer[..], rtu_frame(9, &FIFTY_HERTZ));
+    server.stop().await;
 }

@@ -1,8 +1,9 @@
 //! Raw values that never change: firmware, serial number, model, and whatever else a profile's
 //! probes and conditions look at to tell variants apart.
 
-use hw_profiles::{Condition, Profile, Quantity, RawMatch, Register};
+use hw_profiles::{Condition, Profile, Quantity, RawMatch, Register, RegisterType};
 
+use super::memory::written_to;
 use super::place::Variant;
 use super::rules::{RawValues, candidates, passes, telling_names};
 use super::value::{Form, RawValue, form};
@@ -29,6 +30,7 @@ pub(crate) fn fixed_values(profile: &Profile, given: &Given) -> RawValues {
             let raw = u64::from(exponent.cast_unsigned());
             values.insert(register.name.clone(), RawValue::Number(raw));
         } else if !telling.contains(&register.name)
+            && !is_written(profile, register)
             && let Some(value) = fixed_value(profile, given, register)
         {
             values.insert(register.name.clone(), value);
@@ -76,6 +78,14 @@ fn own_exponent(profile: &Profile, scale: &Register) -> Option<i16> {
         )
         | None => 0,
     })
+}
+
+/// Whether what is written says what a register shows.
+fn is_written(profile: &Profile, register: &Register) -> bool {
+    let switch = profile.phase_switch.as_ref();
+    let phases = switch.and_then(|switch| switch.read_back.as_ref());
+    phases.is_some_and(|shown| shown.register == register.name)
+        || written_to(profile, register).is_some()
 }
 
 /// Whether the physics say what a register shows.
@@ -128,14 +138,31 @@ fn fixed_value(profile: &Profile, given: &Given, register: &Register) -> Option<
 
 /// Text of a register that tells one, and whether the user fixed it.
 fn text_of(profile: &Profile, given: &Given, register: &Register) -> (Option<String>, bool) {
+    // What does not fit is cut: conditions see the rest alone.
+    let room = match register.ty {
+        RegisterType::Ascii { registers } | RegisterType::AsciiSwapped { registers } => {
+            2 * usize::from(registers)
+        }
+        RegisterType::Utf16 { registers } => usize::from(registers),
+        RegisterType::Bit
+        | RegisterType::U16
+        | RegisterType::I16
+        | RegisterType::U32
+        | RegisterType::I32
+        | RegisterType::U64
+        | RegisterType::I64
+        | RegisterType::F32
+        | RegisterType::F64 => usize::MAX,
+    };
     let or = |given: &Option<String>, default: &str| {
-        let text = given.clone().unwrap_or_else(|| default.to_owned());
+        let text = given.as_deref().unwrap_or(default);
+        let text: String = text.chars().take(room).collect();
         (Some(text), given.is_some())
     };
     match register.quantity {
         Some(Quantity::Serial) => or(&given.serial, "10000001"),
         Some(Quantity::Firmware) => or(&given.firmware, "1.0.0"),
-        Some(Quantity::Model) => (Some(profile.model.clone()), false),
+        Some(Quantity::Model) => (or(&None, &profile.model).0, false),
         Some(_) | None => (None, false),
     }
 }

@@ -65,14 +65,21 @@ pub(crate) fn candidates<'a>(
     let mut masks = vec![0_u64];
     let mut texts = Vec::new();
     let mut steps = vec![1];
+    let mut parts: Vec<(u64, u64)> = Vec::new();
     let exponent = exponent_of(profile, register);
     for condition in conditions {
         // What a mask hides does not count: its neighbours are one of its own steps away.
         let mask = condition.mask.filter(|mask| *mask != 0);
         steps.extend(mask.map(|mask| 1_u64 << mask.trailing_zeros()));
         match &condition.test {
-            RawMatch::OneOf(list) => named.extend(list.iter().copied()),
-            RawMatch::Between(low, high) => named.extend([*low, *high]),
+            RawMatch::OneOf(list) => {
+                named.extend(list.iter().copied());
+                parts.extend(list.iter().filter_map(|raw| Some((mask?, *raw))));
+            }
+            RawMatch::Between(low, high) => {
+                named.extend([*low, *high]);
+                parts.extend(mask.map(|mask| (mask, *low)));
+            }
             RawMatch::BitsSet(mask) | RawMatch::BitsClear(mask) => add_mask(&mut masks, *mask),
             RawMatch::Text(list) => texts.extend(list.iter().cloned()),
             RawMatch::ValueBetween(low, high) => {
@@ -82,6 +89,7 @@ pub(crate) fn candidates<'a>(
             }
         }
     }
+    named.extend(together(&parts));
     steps.sort_unstable();
     steps.dedup();
     let neighbours = named.iter().flat_map(|n| {
@@ -101,6 +109,19 @@ pub(crate) fn candidates<'a>(
         }
     }
     found
+}
+
+/// Values under masks that do not overlap, each two in one number.
+fn together(parts: &[(u64, u64)]) -> Vec<u64> {
+    let mut pairs = Vec::new();
+    for (index, (mask, raw)) in parts.iter().enumerate() {
+        for (other_mask, other) in &parts[..index] {
+            if mask & other_mask == 0 && pairs.len() < MAX_MASKS {
+                pairs.push(raw | other);
+            }
+        }
+    }
+    pairs
 }
 
 /// At most this many unions of bit masks are tried per register.
