@@ -40,7 +40,7 @@ async fn heard(stream: &mut DuplexStream) -> Vec<u8> {
 async fn a_line_opened_with_its_settings_takes_exactly_its_time() {
     let world = World::new(1);
     let line = SettingsLine::new(&world, LINE);
-    line.add(9, &meter(&world));
+    line.add(9, meter(&world));
     let mut port = line.open(LINE);
     let begin = Instant::now();
     port.write_all(&rtu_frame(9, &ASK)).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_line_opened_with_other_settings_stays_silent() {
 async fn what_is_broken_or_for_others_is_counted_and_the_line_goes_on() {
     let world = World::new(3);
     let line = SettingsLine::new(&world, LINE);
-    line.add(9, &meter(&world));
+    line.add(9, meter(&world));
     let mut port = line.open(LINE);
     let mut broken = rtu_frame(9, &ASK);
     broken[3] ^= 1;
@@ -154,7 +154,7 @@ async fn a_late_answer_comes_while_others_are_answered() {
 async fn a_line_of_ascii_begins_its_answers_one_way_or_the_other() {
     let world = World::new(5);
     let line = SettingsLine::ascii(&world, LINE);
-    line.add(9, &meter(&world));
+    line.add(9, meter(&world));
     let mut port = line.open(LINE);
     port.write_all(&ascii_frame(9, &ASK)).await.unwrap();
     assert_eq!(heard(&mut port).await, ascii_frame(9, &FIFTY_HERTZ));
