@@ -76,7 +76,7 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn looking_at_a_line_never_writes_to_it() {
     let desk = Desk::set_up();
-    let found = desk.run("scan --units 1-3 --timeout-ms 200").await;
+    let found = desk.run("scan --units 1-3").await;
     let configuration = text(&found.stdout);
     assert!(found.status.success(), "{}", text(&found.stderr));
     let recognised =
@@ -167,4 +167,43 @@ async fn watching_ends_with_ctrl_c_also_in_the_middle_of_a_read() {
     let ended = timeout(Duration::from_secs(30), watched).await;
     let status = ended.expect("it ends").expect("no panic");
     assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scan_that_is_interrupted_prints_what_it_found() {
+    let desk = Desk::set_up();
+    // All units: it is still asking long after both devices have answered.
+    let mut command = desk.tool("scan --units 1-247 --timeout-ms 500");
+    let scanned = tokio::task::spawn_blocking(move || {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut way = child.stderr.take().expect("it is piped");
+        let mut shown = String::new();
+        let mut byte = [0];
+        while !shown.contains("unit 1: heidelberg-energy-control") {
+            way.read_exact(&mut byte).expect("it goes on");
+            shown.push(char::from(byte[0]));
+        }
+        let interrupt = ["-INT".to_owned(), child.id().to_string()];
+        let sent = Command::new("kill").args(interrupt).status();
+        assert!(sent.expect("kill exists").success());
+        way.read_to_string(&mut shown).expect("a text");
+        (child.wait_with_output().expect("it is ours"), shown)
+    });
+    let ended = timeout(Duration::from_secs(30), scanned).await;
+    let (output, way) = ended.expect("it ends").expect("no panic");
+    assert!(output.status.success(), "{way}");
+    let told = "Interrupted: this is what was found so far.\n";
+    assert!(way.ends_with(told), "{way}");
+    let block =
+        "[[bus.device]]\nid = \"charger-1\"\nprofile = \"heidelberg-energy-control\"\nunit = 1\n";
+    assert!(
+        text(&output.stdout).contains(block),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(desk.charger.writes(), []);
 }

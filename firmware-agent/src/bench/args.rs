@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use firmware_agent::BusLink;
+use firmware_agent::{BusLink, SerialFraming, TcpFraming};
 use hw_profiles::{Parity, Profile, SerialLine, Table};
 
 /// Bench tool for Modbus charging hardware.
@@ -35,6 +35,16 @@ pub(crate) struct Line {
     /// Modbus TCP
     #[arg(long, global = true, value_name = "HOST[:PORT]")]
     tcp: Option<String>,
+    /// What frames look like: rtu or ascii on a serial line, mbap or rtu over TCP
+    #[arg(long, global = true)]
+    framing: Option<FramingArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FramingArg {
+    Rtu,
+    Ascii,
+    Mbap,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -47,13 +57,18 @@ enum ParityArg {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Find the devices on a line and print a configuration for them
+    ///
+    /// Without --baud, --parity and --stop-bits the settings are found out. Nothing is ever written.
     Scan {
-        /// Units to ask, for instance 1-32
-        #[arg(long, default_value = "1-255", value_parser = unit_range)]
-        units: (u8, u8),
-        /// How long to wait for each
-        #[arg(long, default_value_t = 300)]
-        timeout_ms: u64,
+        /// Units to ask, for instance 1-247; by default those that factories set, then 1 to 32
+        #[arg(long, value_parser = unit_range)]
+        units: Option<(u8, u8)>,
+        /// How long to wait for a unit beyond the time on the wire; by default 100, over TCP 300
+        #[arg(long)]
+        timeout_ms: Option<u64>,
+        /// Go on with the other settings when devices have been found
+        #[arg(long)]
+        every_setting: bool,
     },
     /// Say which profiles recognise a device
     Identify {
@@ -140,9 +155,15 @@ impl Line {
                 ),
                 None => (tcp.as_str(), usual),
             };
+            let framing = match self.framing {
+                None | Some(FramingArg::Mbap) => TcpFraming::Mbap,
+                Some(FramingArg::Rtu) => TcpFraming::Rtu,
+                Some(FramingArg::Ascii) => bail!("over TCP frames are mbap or rtu, not ascii."),
+            };
             return Ok(BusLink::Tcp {
                 host: host.to_owned(),
                 port,
+                framing,
             });
         }
         let Some(path) = &self.serial else {
@@ -150,7 +171,18 @@ impl Line {
                 "name the line: --serial PATH or --tcp HOST:PORT. `ls /dev/serial/by-id` shows serial adapters."
             );
         };
-        let usual = profile.and_then(|profile| profile.link.rtu);
+        let (rtu, ascii) = profile.map_or((None, None), |p| (p.link.rtu, p.link.ascii));
+        let framing = match self.framing {
+            Some(FramingArg::Rtu) => SerialFraming::Rtu,
+            Some(FramingArg::Ascii) => SerialFraming::Ascii,
+            Some(FramingArg::Mbap) => bail!("on a serial line frames are rtu or ascii, not mbap."),
+            None if rtu.is_none() && ascii.is_some() => SerialFraming::Ascii,
+            None => SerialFraming::Rtu,
+        };
+        let usual = match framing {
+            SerialFraming::Rtu => rtu,
+            SerialFraming::Ascii => ascii,
+        };
         let usual = usual.unwrap_or(SerialLine {
             baud: 19_200,
             parity: Parity::Even,
@@ -169,6 +201,7 @@ impl Line {
         Ok(BusLink::Serial {
             path: path.clone(),
             line,
+            framing,
         })
     }
 
@@ -178,6 +211,7 @@ impl Line {
             && self.baud.is_none()
             && self.parity.is_none()
             && self.stop_bits.is_none()
+            && self.framing.is_none()
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the bench tool does with a line.
 
 pub(crate) mod args;
+mod block;
+mod find;
 mod table;
 
 use std::time::Duration;
@@ -9,8 +11,8 @@ use anyhow::{Result, anyhow, bail};
 use firmware_agent::client::{Client, Unanswered};
 use firmware_agent::codec::{Answer, Request};
 use firmware_agent::decode::Image;
-use firmware_agent::{BusLink, encode, scan};
-use hw_profiles::{Profile, builtin};
+use firmware_agent::encode;
+use hw_profiles::Profile;
 use site_model::{DeviceFault, Milliamps};
 
 use self::args::{Args, Command, Device, Line};
@@ -18,10 +20,12 @@ use self::table::Shown;
 
 pub(crate) async fn run(args: Args) -> Result<()> {
     match args.command {
-        Command::Scan { units, timeout_ms } => {
-            scan_lines(&args.line, units, Duration::from_millis(timeout_ms)).await
-        }
-        Command::Identify { unit } => identify(&args.line, unit).await,
+        Command::Scan {
+            units,
+            timeout_ms,
+            every_setting,
+        } => find::scan_line(&args.line, units, timeout_ms, every_setting).await,
+        Command::Identify { unit } => find::identify(&args.line, unit).await,
         Command::Read {
             device,
             raw: Some((table, address, count)),
@@ -49,76 +53,6 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             interval_ms,
         } => watch(&args.line, &device, Duration::from_millis(interval_ms)).await,
     }
-}
-
-async fn scan_lines(line: &Line, (first, last): (u8, u8), timeout: Duration) -> Result<()> {
-    let named = line.link(None)?;
-    let links = match &named {
-        BusLink::Serial { path, .. } if line.is_open() => scan::usual_lines()
-            .into_iter()
-            .map(|line| BusLink::Serial {
-                path: path.clone(),
-                line,
-            })
-            .collect(),
-        BusLink::Serial { .. } | BusLink::Tcp { .. } => vec![named],
-    };
-    let units = scan::units(first, last);
-    for link in links {
-        let mut client = Client::open(link.clone()).await.map_err(told)?;
-        let profiles = profiles_on(&link);
-        say(&format!(
-            "Asking {} units on {}",
-            units.len(),
-            table::link(&link)
-        ));
-        let mut found = vec![];
-        for (asked, unit) in units.iter().enumerate() {
-            if asked % 10 == 0 && asked > 0 {
-                // Each unit that is not there costs its timeout twice: waiting and resting.
-                let left = timeout * 2 * u32::try_from(units.len() - asked).unwrap_or(u32::MAX);
-                say(&format!(
-                    "  {asked} asked, at most {} s left",
-                    left.as_secs()
-                ));
-            }
-            if let Some(device) = scan::identify(&mut client, *unit, &profiles, timeout).await {
-                say(&format!("  unit {unit}: {}", table::models(&device)));
-                found.push(device);
-            }
-        }
-        if !found.is_empty() {
-            say(&table::configuration(&link, &found));
-            return Ok(());
-        }
-    }
-    bail!(
-        "Nobody answered. Check power, wiring (A and B swapped?) and, on a serial line, termination; \
-         a longer --timeout-ms helps with slow devices."
-    );
-}
-
-/// Models that can be on such a line at all.
-fn profiles_on(link: &BusLink) -> Vec<Profile> {
-    let fits = |profile: &&Profile| match link {
-        BusLink::Serial { .. } => profile.link.rtu.is_some(),
-        BusLink::Tcp { .. } => profile.link.tcp.is_some(),
-    };
-    builtin().iter().filter(fits).cloned().collect()
-}
-
-async fn identify(line: &Line, unit: u8) -> Result<()> {
-    let link = line.link(None)?;
-    let mut client = Client::open(link.clone()).await.map_err(told)?;
-    let timeout = Duration::from_millis(1_000);
-    match scan::identify(&mut client, unit, &profiles_on(&link), timeout).await {
-        Some(found) => say(&format!("unit {unit}: {}", table::models(&found))),
-        None => bail!(
-            "Unit {unit} does not answer on {}. `firmware-agent scan` tries other units and line settings.",
-            table::link(&link)
-        ),
-    }
-    Ok(())
 }
 
 async fn read_raw(line: &Line, unit: u8, request: &Request) -> Result<()> {
@@ -187,7 +121,7 @@ async fn write(
         bail!("profile {} has no limit.", profile.id);
     };
     let order = encode::limit_order(control, limit, phases)?;
-    let requests: Vec<String> = order.requests.iter().map(ToString::to_string).collect();
+    let requests: Vec<String> = order.writes.iter().map(|write| write.request.to_string()).collect();
     if order.applied != limit {
         say(&format!(
             "{} cannot be limited to {}.",
@@ -206,7 +140,9 @@ async fn write(
     let (mut client, unit, _) = open(line, device).await?;
     let timeout = Duration::from_millis(profile.link.answer_timeout_ms);
     let gap = Duration::from_millis(profile.link.gap_ms);
-    for request in &order.requests {
+    for encode::Write { request, station } in &order.writes {
+        let station_unit = profile.link.station_unit.filter(|_| *station);
+        let unit = station_unit.unwrap_or(unit);
         match client
             .ask(unit, request, timeout, gap)
             .await

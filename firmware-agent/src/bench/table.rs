@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use firmware_agent::BusLink;
 use firmware_agent::decode::{self, Image, raw_of, value_of};
-use firmware_agent::scan::Found;
-use hw_profiles::{Kind, Parity, Profile, Register, find};
+use hw_profiles::{Profile, Register};
 use site_model::{Milliamps, Value};
 
 /// One register as a person reads it.
@@ -98,118 +96,4 @@ pub(super) fn meaning(limit: Milliamps) -> String {
 
 fn milli(number: u32, unit: &str) -> String {
     format!("{}.{:03} {unit}", number / 1_000, number % 1_000)
-}
-
-pub(super) fn models(found: &Found) -> String {
-    let named = |ids: &[String]| {
-        let names = ids.iter().map(|id| {
-            let model =
-                find(id).map_or_else(String::new, |p| format!(" ({} {})", p.vendor, p.model));
-            format!("{id}{model}")
-        });
-        names.collect::<Vec<_>>().join(" or ")
-    };
-    match (found.profiles.as_slice(), found.possible.as_slice()) {
-        ([], []) => "answers, but no built-in profile knows it".to_owned(),
-        ([], possible) => format!(
-            "perhaps {}; `read` shows whether its values make sense",
-            named(possible)
-        ),
-        (certain, _) => named(certain),
-    }
-}
-
-pub(super) fn link(link: &BusLink) -> String {
-    match link {
-        BusLink::Serial { path, line } => {
-            let parity = match line.parity {
-                Parity::None => 'N',
-                Parity::Even => 'E',
-                Parity::Odd => 'O',
-            };
-            format!(
-                "{} at {} 8{parity}{}",
-                path.display(),
-                line.baud,
-                line.stop_bits
-            )
-        }
-        BusLink::Tcp { host, port } => format!("{host}:{port}"),
-    }
-}
-
-/// The block for the site controller's configuration.
-pub(super) fn configuration(link: &BusLink, found: &[Found]) -> String {
-    let how = match link {
-        BusLink::Serial { path, line } => {
-            let parity = match line.parity {
-                Parity::None => "none",
-                Parity::Even => "even",
-                Parity::Odd => "odd",
-            };
-            format!(
-                "serial = {{ path = {:?}, baud = {}, parity = \"{parity}\", stop_bits = {} }}",
-                path.display().to_string(),
-                line.baud,
-                line.stop_bits
-            )
-        }
-        BusLink::Tcp { host, port } => format!("tcp = {{ host = {host:?}, port = {port} }}"),
-    };
-    let mut text = format!("\n[[bus]]\nname = \"bus-1\"\n{how}\n");
-    for device in found {
-        let Some(id) = device.profiles.first().or(device.possible.first()) else {
-            text.push_str(&format!("# unit {}: no profile knows it\n", device.unit));
-            continue;
-        };
-        if device.profiles.is_empty() {
-            let candidates = device.possible.join(", ");
-            text.push_str(&format!(
-                "# Not certain, no register tells the model. Possible: {candidates}\n"
-            ));
-        }
-        let meter = find(id).is_some_and(|profile| profile.kind == Kind::Meter);
-        let kind = if meter { "meter" } else { "charger" };
-        text.push_str(&format!(
-            "[[bus.device]]\nid = \"{kind}-{}\"\nprofile = \"{id}\"\nunit = {}\n",
-            device.unit, device.unit
-        ));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_found_charger_becomes_a_block_that_can_be_pasted() {
-        let link = BusLink::Tcp {
-            host: "192.0.2.10".to_owned(),
-            port: 502,
-        };
-        let known = Found {
-            possible: vec![],
-            unit: 1,
-            profiles: vec!["heidelberg-energy-control".to_owned()],
-        };
-        let unknown = Found {
-            possible: vec![],
-            unit: 9,
-            profiles: vec![],
-        };
-        let doubtful = Found {
-            possible: vec!["eastron-sdm230".to_owned(), "eastron-sdm630".to_owned()],
-            unit: 2,
-            profiles: vec![],
-        };
-        assert_eq!(
-            configuration(&link, &[known, doubtful, unknown]),
-            "\n[[bus]]\nname = \"bus-1\"\ntcp = { host = \"192.0.2.10\", port = 502 }\n\
-             [[bus.device]]\nid = \"charger-1\"\nprofile = \"heidelberg-energy-control\"\nunit = 1\n\
-             # Not certain, no register tells the model. Possible: eastron-sdm230, eastron-sdm630\n\
-             [[bus.device]]\nid = \"meter-2\"\nprofile = \"eastron-sdm230\"\nunit = 2\n\
-             # unit 9: no profile knows it\n"
-        );
-    }
 }

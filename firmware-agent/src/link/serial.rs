@@ -27,6 +27,12 @@ impl SerialOpener {
             lock: None,
         }
     }
+
+    /// What the next opening opens. The lock stays while the port is the same.
+    pub(crate) fn set(&mut self, path: &Path, line: SerialLine) {
+        path.clone_into(&mut self.path);
+        self.line = line;
+    }
 }
 
 impl Opener for SerialOpener {
