@@ -159,6 +159,8 @@ pub(super) struct Device {
     write: Option<WriteOp>,
     write_from: Instant,
     last_order: Option<LimitOrder>,
+    /// What the limit's own register was written last.
+    stored: Option<Write>,
     last_order_at: Instant,
     fixed: VecDeque<Fixed>,
     alive: Alive,
@@ -202,6 +204,7 @@ impl Device {
             write: None,
             write_from: now,
             last_order: None,
+            stored: None,
             last_order_at: now,
             fixed: VecDeque::new(),
             alive: Alive::new(now),
@@ -321,7 +324,7 @@ impl Device {
         };
         if let Health::Quarantined { until, .. } = self.health {
             let until = rest_until.map_or(until, |rest| until.max(rest));
-            return vec![at(until, Job::Probe, until)];
+            return vec![at(until.max(self.probe_from()), Job::Probe, until)];
         }
         if self.patience.probe_first {
             // Something may be waiting to be written: do not wait for the next poll.
@@ -330,7 +333,7 @@ impl Device {
             } else {
                 self.due
             };
-            return vec![at(due, Job::Probe, due)];
+            return vec![at(due.max(self.probe_from()), Job::Probe, due)];
         }
         if self.walk.is_some() {
             return vec![at(self.due, Job::Locate, self.due)];
@@ -380,6 +383,7 @@ impl Device {
     pub(super) fn settle(&mut self, job: Job, asked: &Asked, report: &Report) -> Settled {
         let cost = report.ended - report.started;
         let now = report.ended;
+        self.note_asked(asked, now);
         let mut settled = match &report.result {
             Ok(answer) => {
                 self.answered(&asked.request, now);
@@ -485,7 +489,7 @@ impl Device {
     /// Nothing that was heard before is known to be true any more. A wanted limit stays.
     fn forget(&mut self) {
         self.image = Image::new(&self.profile);
-        self.registers = vec![RegisterState::default(); self.profile.registers.len()];
+        self.registers.iter_mut().for_each(RegisterState::forget);
         self.cycle = None;
         self.heard = false;
         self.polled = false;

@@ -205,8 +205,16 @@ pub fn decode(profile: &Profile, image: &Image, fresh: &[bool]) -> Decoded {
     if is_paused(profile, image, fresh) {
         decoded.values.push(Value::CurrentLimit(Milliamps::PAUSE));
     }
+    let told_limit = limit_register(profile, image, fresh);
     for (index, register) in profile.registers.iter().enumerate() {
         if !fresh[index] || image.holds(profile, &register.when) != Some(true) {
+            continue;
+        }
+        if matches!(
+            register.quantity,
+            Some(Quantity::CurrentLimit | Quantity::PowerLimit)
+        ) && told_limit.is_some_and(|told| told != index)
+        {
             continue;
         }
         if let Some(value) = image.value(profile, index)
@@ -337,6 +345,15 @@ fn is_paused(profile: &Profile, image: &Image, fresh: &[bool]) -> bool {
             && any_fresh(profile, fresh, limit.paused_when.iter())
             && image.holds(profile, &limit.paused_when) == Some(true)
     })
+}
+
+/// The register that the profile names for the applied limit, if it tells one: another one with a
+/// limit is then not it.
+fn limit_register(profile: &Profile, image: &Image, fresh: &[bool]) -> Option<usize> {
+    let name = profile.limit.as_ref()?.read_back.as_ref()?;
+    let index = profile.registers.iter().position(|r| r.name == *name)?;
+    let here = fresh[index] && image.holds(profile, &profile.registers[index].when) == Some(true);
+    (here && image.value(profile, index).is_some()).then_some(index)
 }
 
 fn any_fresh<'c>(

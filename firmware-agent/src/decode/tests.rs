@@ -105,6 +105,27 @@ fn a_paused_charger_has_limit_zero_whatever_it_reads_back() {
 }
 
 #[test]
+fn of_two_limits_the_one_that_the_profile_names_is_told_and_watts_become_amperes() {
+    let mut it = charger();
+    let power = register("power_limit", 9, RegisterType::U16).of(Quantity::PowerLimit);
+    it.registers.push(power.build());
+    let control = it.limit.as_mut().unwrap();
+    control.read_back = Some("power_limit".to_owned());
+    let words: [&[u16]; 4] = [&[6], &[0], &[80], &[5_554]];
+    let told = |words: &[&[u16]]| after(&it, words).values.pop();
+    assert_eq!(told(&words), Some(Value::CurrentLimit(Milliamps(8_049))));
+    assert_eq!(
+        told(&words[..3]),
+        Some(Value::CurrentLimit(Milliamps(8_000)))
+    );
+    let mut image = Image::new(&it);
+    image.set(3, &[2_300]);
+    image.set_phases(1);
+    let one_phase = Some(Value::CurrentLimit(Milliamps(10_000)));
+    assert_eq!(image.value(&it, 3), one_phase);
+}
+
+#[test]
 fn a_conditional_register_counts_only_where_its_condition_is_known_to_hold() {
     let it = profile(vec![
         register("firmware", 1, RegisterType::Ascii { registers: 3 }).build(),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Asked, BUSY_RETRY, Device, FAILURES_MAX, Health, Settled, fault, is_worth_waiting};
 use crate::bus::BusEvent;
-use crate::codec::Answer;
+use crate::codec::{Answer, Request};
 use crate::decode;
 use crate::poll_plan::{self, PlannedRead, Wish};
 
@@ -25,13 +25,26 @@ const BROKEN_MAX: u32 = 1;
 /// What is known about reading one register.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RegisterState {
+    /// Answered in this connection.
     last_read: Option<Instant>,
+    /// Asked for last, answered or not: for the least time between two reads.
+    last_asked: Option<Instant>,
     /// The device refused it: not asked for before.
     pub(super) not_before: Option<Instant>,
     /// The device refused it together with others, in the block with this number.
     suspected: Option<u32>,
     /// It is read in the next cycle, whatever its class.
     wanted: bool,
+}
+
+impl RegisterState {
+    /// Nothing that was heard holds any more.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            last_asked: self.last_asked,
+            ..Self::default()
+        };
+    }
 }
 
 /// A poll cycle under way.
@@ -78,14 +91,36 @@ impl Device {
     /// From when the next read of the cycle honours the least time between two reads of the same
     /// register.
     pub(super) fn readable_from(&self, cycle: &Cycle) -> Instant {
+        let asked_again = cycle.next().and_then(|read| self.askable_from(read));
+        asked_again.map_or(cycle.began, |from| from.max(cycle.began))
+    }
+
+    /// From when a read honours it; `None`: nothing of it was asked for yet.
+    pub(super) fn askable_from(&self, read: &PlannedRead) -> Option<Instant> {
         let interval = Duration::from_millis(self.profile.link.read_interval_ms);
-        let last = cycle.next().and_then(|read| {
-            let reads = read.registers.iter();
-            reads
-                .filter_map(|index| self.registers[*index].last_read)
-                .max()
-        });
-        last.map_or(cycle.began, |last| last + interval)
+        let asked = read.registers.iter();
+        let last = asked.filter_map(|index| self.registers[*index].last_asked);
+        Some(last.max()? + interval)
+    }
+
+    /// Remembers what was asked for, whatever became of it.
+    pub(super) fn note_asked(&mut self, asked: &Asked, now: Instant) {
+        let Request::Read {
+            table,
+            address,
+            count,
+        } = asked.request
+        else {
+            return;
+        };
+        let end = u32::from(address) + u32::from(count);
+        for (register, state) in self.profile.registers.iter().zip(&mut self.registers) {
+            let start = u32::from(register.address);
+            let within = start < end && start + u32::from(register.count()) > u32::from(address);
+            if register.table == table && within {
+                state.last_asked = Some(now);
+            }
+        }
     }
 
     /// Whether the read of the cycle may be tried once more.

@@ -165,7 +165,7 @@ impl Device {
         match answer {
             Answer::Registers(_) => {}
             Answer::Written => {
-                self.written_at_limit(&asked.request, now);
+                self.written_at_limit(&fixed.write, now);
                 if let Some(check) = fixed.check {
                     self.want(check.register);
                 }

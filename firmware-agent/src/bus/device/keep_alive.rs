@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::fixed::{Check, index_of};
 use super::{Asked, Device, Settled, fault, half};
 use crate::codec::Answer;
-use crate::encode;
+use crate::encode::{self, Write};
 
 /// So often in a row a life bit may stand: it may have been read just after it was written.
 const STANDING_MAX: u32 = 2;
@@ -65,10 +65,20 @@ impl Device {
     }
 
     pub(super) fn keep_alive_request(&self) -> Option<Asked> {
+        match self.profile.keep_alive {
+            KeepAlive::AnyRequest { .. } => Some(self.asked_of(false, self.probe_request())),
+            KeepAlive::None
+            | KeepAlive::RewriteLimit { .. }
+            | KeepAlive::RewriteTimeout { .. }
+            | KeepAlive::WriteRegister { .. }
+            | KeepAlive::LifeBit { .. } => Some(self.addressed(&self.keep_alive_write()?)),
+        }
+    }
+
+    fn keep_alive_write(&self) -> Option<Write> {
         let write = match &self.profile.keep_alive {
-            KeepAlive::None | KeepAlive::RewriteLimit { .. } => return None,
-            KeepAlive::AnyRequest { .. } => {
-                return Some(self.asked_of(false, self.probe_request()));
+            KeepAlive::None | KeepAlive::RewriteLimit { .. } | KeepAlive::AnyRequest { .. } => {
+                return None;
             }
             KeepAlive::WriteRegister { write, value, .. }
             | KeepAlive::LifeBit { write, value, .. } => encode::write(write, *value),
@@ -77,7 +87,7 @@ impl Device {
                 encode::write(timeout, self.timeout_raw()?)
             }
         };
-        Some(self.addressed(&write.ok()?))
+        write.ok()
     }
 
     /// The timeout that is written again and again: as configured, else as from the factory. An
@@ -111,7 +121,9 @@ impl Device {
         match answer {
             Answer::Registers(_) => {}
             Answer::Written => {
-                self.written_at_limit(&asked.request, now);
+                if let Some(write) = self.keep_alive_write() {
+                    self.written_at_limit(&write, now);
+                }
                 self.watch_life_bit(now, &mut settled);
             }
             Answer::Exception(code) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hw_profiles::{KeepAlive, LimitControl, LimitUnit};
+use hw_profiles::{KeepAlive, LimitControl, LimitUnit, Profile};
 use site_model::{DeviceFault, Milliamps, Value};
 use tokio::time::Instant;
 
@@ -24,6 +24,8 @@ const FLASH_REWRITE: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone)]
 pub(super) struct WriteOp {
     order: LimitOrder,
+    /// The first write that is needed.
+    first: usize,
     next: usize,
     /// Somebody asked for it and is told the outcome; otherwise it is a keep-alive or a step of a
     /// phase switch.
@@ -36,6 +38,7 @@ impl WriteOp {
     pub(super) fn new(order: LimitOrder, asked: bool) -> Self {
         Self {
             order,
+            first: 0,
             next: 0,
             asked,
             busy: 0,
@@ -49,7 +52,7 @@ impl WriteOp {
 
     /// Whether its first write was echoed; the rest does not wait for the write interval.
     fn begun(&self) -> bool {
-        self.next > 0
+        self.next > self.first
     }
 
     pub(super) fn next_write(&self) -> &Write {
@@ -57,7 +60,7 @@ impl WriteOp {
     }
 
     pub(super) fn restart(&mut self) {
-        self.next = 0;
+        self.next = self.first;
     }
 }
 
@@ -89,9 +92,28 @@ impl Device {
         self.write = Some(WriteOp {
             busy,
             silent,
-            ..WriteOp::new(order, true)
+            ..self.op(control, order, true)
         });
         None
+    }
+
+    fn op(&self, control: &LimitControl, order: LimitOrder, asked: bool) -> WriteOp {
+        let first = usize::from(!control.volatile && self.is_only_paused(&order));
+        WriteOp {
+            first,
+            next: first,
+            ..WriteOp::new(order, asked)
+        }
+    }
+
+    /// Whether another register than the limit's pauses the device, and this limit stands behind
+    /// the pause: then its flash is spared, and only the pause is ended.
+    fn is_only_paused(&self, order: &LimitOrder) -> bool {
+        let paused = self
+            .last_order
+            .as_ref()
+            .is_some_and(|last| last.applied == Milliamps::PAUSE);
+        paused && order.writes.len() > 1 && self.stored.as_ref() == order.writes.first()
     }
 
     /// Writes the newest limit once more, for instance after phases were switched; nobody is told
@@ -102,7 +124,7 @@ impl Device {
             return;
         };
         match self.encoded(control, limit) {
-            Ok(order) => self.write = Some(WriteOp::new(order, somebody_waits)),
+            Ok(order) => self.write = Some(self.op(control, order, somebody_waits)),
             Err(error) => {
                 let refusal = self.refusal(fault::unwritable(error));
                 self.news.push(refusal);
@@ -176,8 +198,12 @@ impl Device {
         match answer {
             Answer::Registers(_) => {}
             Answer::Written => {
-                if op.next == 0 {
+                if op.next == op.first {
                     self.write_from = now + self.write_interval();
+                }
+                let write = &op.order.writes[op.next];
+                if is_limit(&self.profile, write) {
+                    self.stored = Some(write.clone());
                 }
                 op.next += 1;
                 if op.next < op.order.writes.len() {
@@ -239,15 +265,8 @@ impl Device {
     }
 
     /// Other writes to the limit's own register count for its write interval.
-    pub(super) fn written_at_limit(&mut self, request: &Request, now: Instant) {
-        let limit = self.profile.limit.as_ref().map(|limit| limit.write.address);
-        let address = match request {
-            Request::WriteSingle { address, .. } | Request::WriteMultiple { address, .. } => {
-                Some(*address)
-            }
-            Request::Read { .. } | Request::WriteCoil { .. } => None,
-        };
-        if address.is_some() && address == limit {
+    pub(super) fn written_at_limit(&mut self, write: &Write, now: Instant) {
+        if is_limit(&self.profile, write) {
             self.write_from = now + self.write_interval();
         }
     }
@@ -294,4 +313,16 @@ impl Device {
             fault,
         }
     }
+}
+
+/// Whether a write goes to the limit's own register.
+fn is_limit(profile: &Profile, write: &Write) -> bool {
+    let address = match &write.request {
+        Request::WriteSingle { address, .. } | Request::WriteMultiple { address, .. } => *address,
+        Request::Read { .. } | Request::WriteCoil { .. } => return false,
+    };
+    profile
+        .limit
+        .as_ref()
+        .is_some_and(|limit| (limit.write.address, limit.write.station) == (address, write.station))
 }

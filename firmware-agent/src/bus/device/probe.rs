@@ -10,6 +10,13 @@ use crate::codec::{Answer, Request};
 use crate::poll_plan::PlannedRead;
 use crate::sunspec::{Step, Walk};
 
+/// Where a profile has nothing that exists for certain, an answer of any kind will do.
+const ANY_REGISTER: Request = Request::Read {
+    table: Table::Holding,
+    address: 0,
+    count: 1,
+};
+
 impl Device {
     pub(super) fn probe_answered(
         &mut self,
@@ -42,8 +49,19 @@ impl Device {
     /// The shortest read of an existing register whose answer cannot be mistaken for one that is
     /// still outstanding, if there is such a read.
     pub(super) fn probe_request(&self) -> Request {
+        self.probe_read()
+            .map_or(ANY_REGISTER, |read| read.request())
+    }
+
+    /// From when the probe honours the least time between two reads of the same register.
+    pub(super) fn probe_from(&self) -> Instant {
+        let from = self.probe_read().and_then(|read| self.askable_from(&read));
+        from.unwrap_or(self.patience.ready_at)
+    }
+
+    fn probe_read(&self) -> Option<PlannedRead> {
         let registers = &self.profile.registers;
-        let mut requests: Vec<Request> = (0..registers.len())
+        let mut reads: Vec<PlannedRead> = (0..registers.len())
             .filter(|index| {
                 let register = &registers[*index];
                 register.when.is_empty()
@@ -52,26 +70,16 @@ impl Device {
                     && self.registers[*index].not_before.is_none()
             })
             .map(|index| self.read_of(index))
-            .filter(|read| !read.station)
-            .map(|read| read.request())
             .collect();
         if self.walk.is_none() {
-            let every = self.every_read();
-            let own = every.iter().filter(|read| !read.station);
-            requests.extend(own.map(PlannedRead::request));
+            reads.extend(self.every_read());
         }
-        requests.sort_by_key(Request::answer_len);
-        let clear = requests
+        reads.retain(|read| !read.station);
+        reads.sort_by_key(|read| read.request().answer_len());
+        let clear = reads
             .iter()
-            .find(|request| !self.patience.is_mistakable(request));
-        clear
-            .or(requests.first())
-            .cloned()
-            .unwrap_or(Request::Read {
-                table: Table::Holding,
-                address: 0,
-                count: 1,
-            })
+            .find(|read| !self.patience.is_mistakable(&read.request()));
+        clear.or(reads.first()).cloned()
     }
 
     /// One step of the search for a SunSpec model.

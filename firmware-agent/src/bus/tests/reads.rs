@@ -365,3 +365,29 @@ async fn a_bus_ends_when_it_is_stopped_and_when_nobody_listens() {
     sleep(Duration::from_secs(10)).await;
     assert_eq!(unheard.log.lock().unwrap().len(), heard);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_new_connection_and_a_probe_keep_the_least_time_between_reads() {
+    let mut it = charger();
+    it.link.read_interval_ms = 500;
+    it.link.block_reads = false;
+    let mut requests = 0;
+    let mut rig = rig(rtu(), vec![device(1, &it, 1)], 64, move |request| {
+        requests += 1;
+        if requests % 11 == 0 {
+            vec![]
+        } else {
+            soon(healthy(request, idle_charger))
+        }
+    });
+    for _ in 0..10 {
+        rig.values().await;
+        rig.hang_up.notify_one();
+    }
+    let mut heard = rig.heard();
+    heard.sort_by_key(|(at, frame)| (word(frame, 2), *at));
+    for pair in heard.windows(2).filter(|pair| pair[0].1 == pair[1].1) {
+        let apart = pair[1].0 - pair[0].0;
+        assert!(apart >= Duration::from_millis(499), "{apart:?}");
+    }
+}

@@ -273,6 +273,39 @@ async fn a_limit_in_flash_is_written_on_change_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_in_flash_behind_a_pause_switch_is_not_written_again() {
+    let mut it = charger();
+    let control = it.limit.as_mut().unwrap();
+    control.volatile = false;
+    control.pause = Some(PauseControl::Switch {
+        write: write_register(5_014),
+        pause: 0,
+        resume: 1,
+    });
+    let memory = Memory::of([(5, 2), (7, 160)]);
+    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 64, move |r| {
+        memory.answer(r)
+    });
+    rig.values().await;
+    for limit in [10_000, 0, 10_000, 0, 8_000] {
+        rig.bus.write_limit(&id("dev-1"), Milliamps(limit));
+        assert_eq!(outcomes(&mut rig, 1).await, [written(limit)]);
+    }
+    assert_eq!(
+        rig.written(),
+        [
+            (261, 100),
+            (5_014, 1),
+            (5_014, 0),
+            (5_014, 1),
+            (5_014, 0),
+            (261, 80),
+            (5_014, 1)
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_that_cannot_be_told_is_refused_without_a_write() {
     let mut cannot_pause = charger();
     cannot_pause.limit.as_mut().unwrap().pause = None;
