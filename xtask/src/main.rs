@@ -1,6 +1,8 @@
 //! Chores of the repository. `cargo xtask` lists them.
 
+mod makers;
 mod ocpp;
+mod profile;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -27,10 +29,26 @@ enum Chore {
         /// Folder of the Python package `ocpp` 2.1.0, which holds `v16/schemas` and `v201/schemas`.
         schemas: PathBuf,
     },
+    /// Device profiles.
+    Profile {
+        #[command(subcommand)]
+        chore: ProfileChore,
+    },
     /// Prints the figures; builds with `--release` and profile `gateway` first, which takes minutes.
     Bench {
         /// Only the figures whose name contains this: rest, line, modbus, latency, gateway.
         only: Option<String>,
+    },
+}
+
+#[derive(Subcommand)]
+enum ProfileChore {
+    /// Checks profiles with the frames beside them, tells every fault at once, and prints the facts
+    /// as they were understood.
+    Check {
+        /// For instance `hw-profiles/chargers/acme-ac22.toml`.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
     },
 }
 
@@ -39,6 +57,9 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(root()),
         Chore::Generate => generate(),
         Chore::Ocpp { schemas } => ocpp::run(root(), &schemas),
+        Chore::Profile {
+            chore: ProfileChore::Check { files },
+        } => profile::check(&files),
         Chore::Bench { only } => bench(only.as_deref()),
     };
     match done {

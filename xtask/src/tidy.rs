@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
+use crate::makers::Makers;
+
 /// Which of our crates a crate may use. Dependencies point down only; `cloud-api` and
 /// `site-controller` share nothing but the pure crates.
 const MAY_USE: [(&str, &[&str]); 13] = [
@@ -111,8 +113,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     check_dependencies(&metadata, &mut faults);
     check_banned_packages(&metadata, &mut faults);
     check_manifests(root, &metadata, &mut faults)?;
+    let makers = Makers::read(root)?;
     for file in source_files(root)? {
-        check_source(root, &file, &mut faults)?;
+        check_source(root, &file, &makers, &mut faults)?;
     }
     check_frames(root, &mut faults)?;
     if faults.is_empty() {
@@ -247,7 +250,12 @@ fn source_files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .collect())
 }
 
-fn check_source(root: &Path, path: &Path, faults: &mut Vec<String>) -> anyhow::Result<()> {
+fn check_source(
+    root: &Path,
+    path: &Path,
+    makers: &Makers,
+    faults: &mut Vec<String>,
+) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(path)?;
     let shown = path.strip_prefix(root).unwrap_or(path).display();
     if !text.starts_with("//!") {
@@ -255,6 +263,7 @@ fn check_source(root: &Path, path: &Path, faults: &mut Vec<String>) -> anyhow::R
             "{shown}:1: open the file with `//!`: what it does, what it never does"
         ));
     }
+    makers.check(&shown.to_string(), &text, faults);
     let lines = text.lines().count();
     if lines > LINES_MAX {
         faults.push(format!("{shown}: {lines} lines; split it at {LINES_MAX}, so that a reader finds the room for a change"));

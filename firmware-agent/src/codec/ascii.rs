@@ -10,7 +10,7 @@ use super::rtu::Stray;
 
 /// What a request begins with.
 const START: u8 = b':';
-/// What some devices begin their answers with instead (published traces of the ABL eMH1).
+/// What some devices begin their answers with instead.
 const START_OF_ANSWER: u8 = b'>';
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
