@@ -4,4 +4,9 @@
 //! Pure: time is an argument, nothing is stored or sent here. What changes is given back, so that
 //! the shell can keep it before it answers.
 
+pub mod authorize;
+pub mod cache;
+pub mod configuration;
+pub mod local_list;
 pub mod profiles;
+pub mod queue;

@@ -340,7 +340,9 @@ impl Electrics {
         };
         let millivolts = (i64::from(self.voltage_mv) * phases).max(1);
         match (from, to) {
-            (ChargingRateUnit::A, ChargingRateUnit::W) => Tenths(tenths.saturating_mul(millivolts) / 1000),
+            (ChargingRateUnit::A, ChargingRateUnit::W) => {
+                Tenths(tenths.saturating_mul(millivolts) / 1000)
+            }
             (ChargingRateUnit::W, ChargingRateUnit::A) => Tenths(tenths * 1000 / millivolts),
             (ChargingRateUnit::A, ChargingRateUnit::A)
             | (ChargingRateUnit::W, ChargingRateUnit::W) => Tenths(tenths),
