@@ -1,7 +1,7 @@
 //! Devices on a desk, for a bench tool or a new profile: `cargo run -p simulator --example desk --
 //! [--baud N] PROFILE…` where a profile is the id of a built-in one or a file. RTU devices share one
-//! line, with units from 1 up; TCP devices have a port each. A car comes to every charger. Rules
-//! that a master breaks are printed as they happen.
+//! line, with units from 1 up; ASCII devices have a line each and TCP devices a port each, with their
+//! own units. A car comes to every charger. Rules that a master breaks are printed as they happen.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -49,7 +49,7 @@ async fn desk(mut arguments: Vec<String>) -> Result<(), String> {
     }
     let world = World::new(fastrand::u64(..));
     let mut line: Option<RtuLine> = None;
-    let mut servers = Vec::new();
+    let (mut ascii, mut servers) = (Vec::new(), Vec::new());
     let mut unit = 0;
     for name in &arguments {
         let profile = profile(name)?;
@@ -65,13 +65,20 @@ async fn desk(mut arguments: Vec<String>) -> Result<(), String> {
             }
             unit += 1;
             if let Some(line) = &line {
-                line.add(unit, device);
+                wire(line, &device, unit);
                 println!("{}: {}, unit {unit}", profile.id, line.path().display());
             }
+        } else if let Some(settings) = profile.link.ascii {
+            let line = RtuLine::start_ascii(&world, settings, true, 5);
+            let line = line.map_err(|error| error.to_string())?;
+            let unit = profile.link.unit;
+            wire(&line, &device, unit);
+            println!("{}: {}, unit {unit}", profile.id, line.path().display());
+            ascii.push(line);
         } else {
             let any = SocketAddr::from(([127, 0, 0, 1], 0));
             let unit = profile.link.unit;
-            let server = TcpServer::start(any, vec![(unit, device)]).await;
+            let server = TcpServer::start(any, device.faces(unit)).await;
             let server = server.map_err(|error| error.to_string())?;
             println!("{}: {}, unit {unit}", profile.id, server.address());
             servers.push(server);
@@ -81,6 +88,13 @@ async fn desk(mut arguments: Vec<String>) -> Result<(), String> {
     report(&world).await;
     driver.abort();
     Ok(())
+}
+
+/// Connects a device with all its units.
+fn wire(line: &RtuLine, device: &DeviceHandle, unit: u8) {
+    for (unit, face) in device.faces(unit) {
+        line.add(unit, face);
+    }
 }
 
 fn profile(name: &str) -> Result<Arc<Profile>, String> {
