@@ -25,9 +25,9 @@ fn fresh() -> Configuration {
 }
 
 fn ask(names: &[&str]) -> GetConfigurationRequest {
-    let mut request = GetConfigurationRequest::default();
-    request.key = Some(names.iter().map(|name| Text::new(*name).unwrap()).collect());
-    request
+    GetConfigurationRequest {
+        key: Some(names.iter().map(|name| Text::new(*name).unwrap()).collect()),
+    }
 }
 
 fn key_value(name: &str, readonly: bool, value: Option<&str>) -> KeyValue {
@@ -41,9 +41,10 @@ fn known_keys_are_told_and_unknown_ones_named() {
     let told = fresh()
         .told(&ask(&["heartbeatinterval", "Colour"]))
         .unwrap();
-    let mut expected = GetConfigurationResponse::default();
-    expected.configuration_key = Some(vec![key_value("HeartbeatInterval", false, Some("300"))]);
-    expected.unknown_key = Some(vec![Text::new("Colour").unwrap()]);
+    let expected = GetConfigurationResponse {
+        configuration_key: Some(vec![key_value("HeartbeatInterval", false, Some("300"))]),
+        unknown_key: Some(vec![Text::new("Colour").unwrap()]),
+    };
     assert_eq!(told, expected);
     let told = fresh()
         .told(&ask(&["NumberOfConnectors", "AuthorizationKey"]))
@@ -130,68 +131,70 @@ fn a_change_is_in_force_at_once_and_stored_in_one_form() {
     assert!(!format!("{some:?}").contains("0123456789abcdef"));
 }
 
+const REFUSALS: &[(&str, &str, &str)] = &[
+    ("NumberOfConnectors", "3", "is read-only"),
+    (
+        "HeartbeatInterval",
+        "0",
+        "must be a whole number from 1 to 86400",
+    ),
+    (
+        "HeartbeatInterval",
+        "86401",
+        "must be a whole number from 1 to 86400",
+    ),
+    (
+        "HeartbeatInterval",
+        "+5",
+        "must be a whole number from 1 to 86400",
+    ),
+    (
+        "HeartbeatInterval",
+        "-5",
+        "must be a whole number from 1 to 86400",
+    ),
+    ("LocalPreAuthorize", "yes", "must be true or false"),
+    (
+        "MeterValuesSampledData",
+        "SoC",
+        "must hold what the meter can tell, and SoC is not",
+    ),
+    (
+        "MeterValuesSampledData",
+        "Voltage.L9",
+        "must hold measurands of OCPP 1.6",
+    ),
+    (
+        "ConnectorPhaseRotation",
+        "3.RST",
+        "must be like 0.RST,1.RTS with existing connectors",
+    ),
+    (
+        "ConnectorPhaseRotation",
+        "RST",
+        "must be like 0.RST,1.RTS with existing connectors",
+    ),
+    (
+        "AuthorizationKey",
+        "0123456789abcde",
+        "must be 16 to 40 printable ASCII characters",
+    ),
+    (
+        "AuthorizationKey",
+        "0123456789abcdef with a blank",
+        "must be 16 to 40 printable ASCII characters",
+    ),
+    ("SecurityProfile", "4", "must be a whole number from 0 to 3"),
+    ("CpoName", "a\nb", "must be at most 50 printable characters"),
+];
+
 #[test]
 fn refusals_say_why() {
     let mut some = fresh();
-    for (name, value, why) in [
-        ("NumberOfConnectors", "3", "is read-only"),
-        (
-            "HeartbeatInterval",
-            "0",
-            "must be a whole number from 1 to 86400",
-        ),
-        (
-            "HeartbeatInterval",
-            "86401",
-            "must be a whole number from 1 to 86400",
-        ),
-        (
-            "HeartbeatInterval",
-            "+5",
-            "must be a whole number from 1 to 86400",
-        ),
-        (
-            "HeartbeatInterval",
-            "-5",
-            "must be a whole number from 1 to 86400",
-        ),
-        ("LocalPreAuthorize", "yes", "must be true or false"),
-        (
-            "MeterValuesSampledData",
-            "SoC",
-            "must hold what the meter can tell, and SoC is not",
-        ),
-        (
-            "MeterValuesSampledData",
-            "Voltage.L9",
-            "must hold measurands of OCPP 1.6",
-        ),
-        (
-            "ConnectorPhaseRotation",
-            "3.RST",
-            "must be like 0.RST,1.RTS with existing connectors",
-        ),
-        (
-            "ConnectorPhaseRotation",
-            "RST",
-            "must be like 0.RST,1.RTS with existing connectors",
-        ),
-        (
-            "AuthorizationKey",
-            "0123456789abcde",
-            "must be 16 to 40 printable ASCII characters",
-        ),
-        (
-            "AuthorizationKey",
-            "0123456789abcdef with a blank",
-            "must be 16 to 40 printable ASCII characters",
-        ),
-        ("SecurityProfile", "4", "must be a whole number from 0 to 3"),
-        ("CpoName", "a\nb", "must be at most 50 printable characters"),
-    ] {
+    for (name, value, why) in REFUSALS {
         assert_eq!(
             some.change(name, value),
-            Changed::Rejected(why.into()),
+            Changed::Rejected((*why).into()),
             "{name}={value}"
         );
     }

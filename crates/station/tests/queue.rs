@@ -106,8 +106,9 @@ fn an_answer_tells_the_id_and_what_the_tag_may() {
         id_tag_info: Some(info.clone()),
     };
     assert_eq!(TRIES.after(&answered, 2, 9), told);
-    let mut stopped = StopTransactionResponse::default();
-    stopped.id_tag_info = Some(info.clone());
+    let stopped = StopTransactionResponse {
+        id_tag_info: Some(info.clone()),
+    };
     let told = Next::Told {
         transaction_id: None,
         id_tag_info: Some(info),
