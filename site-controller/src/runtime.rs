@@ -287,6 +287,10 @@ impl<B: Buses> Runtime<B> {
             BusEvent::WriteRefused { device, fault } => {
                 self.step(Event::WriteRefused { device, fault });
             }
+            // Nobody here asks for phases, and the diagnostics tell the failsafe.
+            BusEvent::PhasesSwitched { .. }
+            | BusEvent::PhasesRefused { .. }
+            | BusEvent::Failsafe { .. } => {}
         }
     }
 

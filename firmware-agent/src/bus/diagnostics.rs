@@ -5,6 +5,7 @@ use std::time::Duration;
 use site_model::{DeviceFault, DeviceId};
 use tokio::time::Instant;
 
+use super::config::Phases;
 use super::event::FailsafeState;
 
 /// A bus at one moment.
@@ -60,6 +61,8 @@ pub struct DeviceDiagnostics {
     pub limits_written: u64,
     /// Its failsafe against what is configured; `None` if nothing is, or not yet known.
     pub failsafe: Option<FailsafeState>,
+    /// Phases that it charges with, where it can switch them and they are known.
+    pub phases: Option<Phases>,
     /// For how long it stays quarantined; `None` when it is not.
     pub quarantined_for_ms: Option<u64>,
     /// What went wrong last.
@@ -118,6 +121,7 @@ impl Counters {
                 exceptions: 0,
                 limits_written: 0,
                 failsafe: None,
+                phases: None,
                 quarantined_for_ms: None,
                 last_error: None,
                 last_answer_age_ms: None,

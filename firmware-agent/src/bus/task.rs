@@ -381,6 +381,7 @@ impl<O: Opener> BusTask<O> {
             Err(Failure::Foreign { .. } | Failure::Link(_)) => {}
         }
         shown.failsafe = self.devices[index].failsafe_state().cloned();
+        shown.phases = self.devices[index].phases_known();
         shown.polls += u64::from(settled.polled);
         shown.limits_written += u64::from(settled.limit_written);
         let device = &mut counters.devices[place];

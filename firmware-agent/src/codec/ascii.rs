@@ -10,7 +10,7 @@ use super::rtu::Stray;
 
 /// What a request begins with.
 const START: u8 = b':';
-/// What some devices begin their answers with instead.
+/// What some devices begin their answers with instead (traces in evcc issue 526, 2021-08-23).
 const START_OF_ANSWER: u8 = b'>';
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -170,7 +170,7 @@ mod tests {
         frame
     }
 
-    // Frames of an ABL eMH1 that its users published (evcc, discussion of its support, 2021-08-23).
+    // Traces of a charger that its users published (evcc issue 526, 2021-08-23).
     #[test]
     fn published_frames_encode_and_decode() {
         let request = read(0x2E, 5);

@@ -2,7 +2,7 @@
 
 use site_model::RefusalReason;
 
-use super::report::{ChargePoint, Cloud, Connector, Device, StatusReport, Storage};
+use super::report::{ChargePoint, Cloud, Connector, Device, Failsafe, StatusReport, Storage};
 
 /// Columns of the terminal that the page is made for.
 const COLUMNS: usize = 80;
@@ -207,6 +207,22 @@ fn device_lines(page: &mut Page, device: &Device) {
             troubles(device)
         ),
     );
+    match device.phases {
+        None => {}
+        Some(1) => page.entry("", "charges with one phase"),
+        Some(phases) => page.entry("", &format!("charges with {phases}{GLUE}phases")),
+    }
+    match &device.failsafe {
+        None => {}
+        Some(Failsafe::Confirmed) => page.entry("", "failsafe confirmed"),
+        Some(Failsafe::NotReadable) => {
+            page.entry("", "failsafe written; this model does not tell it");
+        }
+        Some(Failsafe::Differs(problem)) => {
+            page.entry("", &format!("FAILSAFE DIFFERS: {}", problem.message));
+            page.entry("", &format!("→ {}", problem.remedy));
+        }
+    }
     if let Some(error) = &device.last_error {
         page.entry(
             "",

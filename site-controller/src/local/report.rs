@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firmware_agent::{BusDiagnostics, DeviceDiagnostics};
+use firmware_agent::{BusDiagnostics, DeviceDiagnostics, FailsafeState, Phases};
 use serde::{Deserialize, Serialize};
 use site_model::{
     ChargePointView, ConnectorView, DeviceFault, DeviceId, GatewayId, JournalId, Reading,
@@ -178,10 +178,26 @@ pub struct Device {
     pub crc_errors: u64,
     /// Refusals.
     pub exceptions: u64,
+    /// Its failsafe against what is configured; absent if nothing is, or not yet known.
+    pub failsafe: Option<Failsafe>,
+    /// Phases that it charges with, where it can switch them and they are known.
+    pub phases: Option<u8>,
     /// How long it is left alone.
     pub quarantined_for_ms: Option<u64>,
     /// What went wrong last.
     pub last_error: Option<LastError>,
+}
+
+/// What a device does by itself when it hears nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Failsafe {
+    /// It reads back as configured.
+    Confirmed,
+    /// It does not.
+    Differs(Problem),
+    /// It was written, but this model does not tell it.
+    NotReadable,
 }
 
 /// What went wrong last, with the bytes that show it.
@@ -316,6 +332,8 @@ fn device(device: &DeviceDiagnostics) -> Device {
         timeouts: device.timeouts,
         crc_errors: device.crc_errors,
         exceptions: device.exceptions,
+        failsafe: device.failsafe.as_ref().map(failsafe),
+        phases: device.phases.map(Phases::count),
         quarantined_for_ms: device.quarantined_for_ms,
         last_error: device.last_error.as_ref().map(|error| LastError {
             problem: problem(&error.fault),
@@ -323,6 +341,14 @@ fn device(device: &DeviceDiagnostics) -> Device {
             response: error.response.clone(),
             age_ms: error.age_ms,
         }),
+    }
+}
+
+fn failsafe(state: &FailsafeState) -> Failsafe {
+    match state {
+        FailsafeState::Confirmed => Failsafe::Confirmed,
+        FailsafeState::Differs { fault } => Failsafe::Differs(problem(fault)),
+        FailsafeState::NotReadable => Failsafe::NotReadable,
     }
 }
 

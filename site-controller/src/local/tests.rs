@@ -352,6 +352,8 @@ fn bus() -> Bus {
             timeouts: 9,
             crc_errors: 0,
             exceptions: 1,
+            failsafe: None,
+            phases: None,
             quarantined_for_ms: Some(42_000),
             last_error: Some(LastError {
                 problem: Problem {
@@ -363,5 +365,36 @@ fn bus() -> Bus {
                 age_ms: 2_000,
             }),
         }],
+    }
+}
+
+#[test]
+fn the_page_tells_how_each_failsafe_compares() {
+    let differs = Failsafe::Differs(Problem {
+        message: "The failsafe was written, but safe_current reads back 16 instead of 6.".into(),
+        remedy: "Set it in the device itself.".into(),
+    });
+    let cases = [
+        (Failsafe::Confirmed, "            failsafe confirmed\n"),
+        (
+            Failsafe::NotReadable,
+            "            failsafe written; this model does not tell it\n",
+        ),
+        (
+            differs,
+            "            FAILSAFE DIFFERS: The failsafe was written, but safe_current reads\n\
+             \x20           back 16 instead of 6.\n\
+             \x20           → Set it in the device itself.\n",
+        ),
+    ];
+    for (failsafe, shown) in cases {
+        let mut report = report();
+        report.buses[0].devices[0].failsafe = Some(failsafe);
+        report.buses[0].devices[0].phases = Some(3);
+        let page = render(&report);
+        let shown = format!("            charges with 3 phases\n{shown}");
+        assert!(page.contains(&shown), "{page}");
+        let text = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<StatusReport>(&text).unwrap(), report);
     }
 }

@@ -202,11 +202,17 @@ impl Device {
     /// Phases that a set-point in watts is reckoned with. What is not known counts as one: then
     /// the set-point is too low, not too high.
     pub(super) fn phases_in_use(&self) -> u8 {
-        let Some(switch) = &self.profile.phase_switch else {
+        if self.profile.phase_switch.is_none() {
             return self.config.phases;
-        };
-        let known = self.phases_told(switch).or(self.phases);
-        known.map_or(1, Phases::count).min(self.config.phases)
+        }
+        let known = self.phases_known().map_or(1, Phases::count);
+        known.min(self.config.phases)
+    }
+
+    /// As read back, or as last switched where nothing tells them.
+    pub(in crate::bus) fn phases_known(&self) -> Option<Phases> {
+        let switch = self.profile.phase_switch.as_ref()?;
+        self.phases_told(switch).or(self.phases)
     }
 
     fn phases_told(&self, switch: &PhaseSwitch) -> Option<Phases> {

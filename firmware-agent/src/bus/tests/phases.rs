@@ -114,6 +114,8 @@ async fn it_pauses_writes_waits_reads_back_and_resumes_with_the_newest_limit() {
         rig.written(),
         [(261, 160), (261, 0), (5_050, 3), (5_052, 0), (261, 100)]
     );
+    let seen = rig.bus.diagnostics();
+    assert_eq!(seen.devices[0].phases, Some(Phases::One));
     let writes = rig.writes();
     assert!(writes[4].0 - writes[3].0 >= Duration::from_secs(10));
 }
