@@ -4,6 +4,7 @@
 mod gateway;
 mod latency;
 mod line;
+mod modbus;
 mod rest;
 
 use std::process::ExitCode;
@@ -71,6 +72,11 @@ async fn run(words: &[String]) -> anyhow::Result<bool> {
     {
         return rest::serve_bare(body).await.map(|()| true);
     }
+    if let [mode, port] = words
+        && mode == modbus::DRIVER
+    {
+        return modbus::drive(port).await.map(|()| true);
+    }
     let wanted =
         |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let mut figures = Vec::new();
@@ -79,6 +85,9 @@ async fn run(words: &[String]) -> anyhow::Result<bool> {
     }
     if wanted("line") {
         figures.extend(line::figures().await?);
+    }
+    if wanted("modbus") {
+        figures.extend(modbus::figures().await?);
     }
     if wanted("latency") {
         figures.extend(latency::figures().await?);

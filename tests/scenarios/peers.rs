@@ -1,5 +1,7 @@
-//! Independent parts: Python peers in the private environment, Mosquitto, ptys by socat.
+//! Independent parts: Python peers in the private environment, a libmodbus peer, Mosquitto, ptys by
+//! socat.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -56,36 +58,72 @@ impl Peer {
     }
 }
 
-/// A Modbus device by pymodbus whose registers can be set.
+/// A Modbus device by pymodbus or libmodbus whose registers can be set.
 pub(crate) struct ModbusDevice {
     child: Child,
     log: PathBuf,
 }
 
+/// The program made with Debian's libmodbus by `tests/run packages`.
+fn libmodbus_peer() -> anyhow::Result<PathBuf> {
+    let program = package().join("../target/peers/libmodbus_peer");
+    ensure!(
+        program.exists(),
+        "the libmodbus peer is missing: run `tests/run packages`"
+    );
+    Ok(program)
+}
+
 impl ModbusDevice {
     /// `link` is `tcp PORT` or `rtu PATH BAUD`; `image` is the JSON of its registers.
     pub(crate) async fn start(link: &[&str], image: &str, folder: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(python()?);
+        command
+            .arg(package().join("peers/modbus_device.py"))
+            .args(link)
+            .arg(image);
+        let device = Self::spawn(command, folder)?;
+        device.ready().await?;
+        Ok(device)
+    }
+
+    /// `link` is `tcp PORT` or `rtu PATH BAUD UNIT`; all registers that `image` does not name are 0.
+    pub(crate) async fn start_libmodbus(
+        link: &[&str],
+        image: &BTreeMap<u16, u16>,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(libmodbus_peer()?);
+        command.arg("device").args(link);
+        let mut device = Self::spawn(command, folder)?;
+        for (address, value) in image {
+            device.set(0, *address, &[*value])?;
+        }
+        device.ready().await?;
+        Ok(device)
+    }
+
+    fn spawn(mut command: Command, folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let log = folder.join("modbus-device.log");
         let output = std::fs::File::create(&log)?;
-        let child = Command::new(python()?)
-            .arg(package().join("peers/modbus_device.py"))
-            .args(link)
-            .arg(image)
+        let child = command
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
-            .context("python cannot be started")?;
-        let device = Self { child, log };
+            .context("the Modbus device cannot be started")?;
+        Ok(Self { child, log })
+    }
+
+    async fn ready(&self) -> anyhow::Result<()> {
         demo::until(
             std::time::Duration::from_secs(20),
-            "pymodbus is ready",
-            async || Ok(device.printed().contains("READY").then_some(())),
+            "the Modbus device is ready",
+            async || Ok(self.printed().contains("READY").then_some(())),
         )
         .await
-        .with_context(|| device.printed())?;
-        Ok(device)
+        .with_context(|| self.printed())
     }
 
     /// Sets registers of a unit from an address on.
