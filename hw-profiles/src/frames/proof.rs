@@ -54,9 +54,9 @@ fn check_frame(profile: &Profile, raw: &RawFrame, frame: &Frame, report: &mut Re
         report.fault(at, problem, "Correct it, or the profile");
         return;
     };
-    if profile.sunspec.is_some() != frame.block.is_some() {
-        let remedy =
-            "Give `block = { model, address }` in frames of a `[sunspec]` profile, and only there";
+    let in_block = |name: &String| profile.register(name).is_some_and(|r| !r.models.is_empty());
+    if frame.block.is_none() && frame.expect.keys().any(in_block) {
+        let remedy = "Add `block = { model, address }`: which model block, and where";
         report.fault(raw.at(), "the frame does not say where it is", remedy);
         return;
     }
