@@ -183,14 +183,30 @@ impl Questions<'_> {
         Some(image.holds(profile, std::slice::from_ref(condition)) == Some(true))
     }
 
-    /// Whether all probes of the profile hold.
+    /// Whether all probes of the profile hold; with the other word order if that is what the value
+    /// tells that lies in range with the right one only.
     async fn passes(&mut self, profile: &Profile) -> bool {
+        let Some(failing) = self.failing(profile).await else {
+            return true;
+        };
+        let register = profile.register(&failing.register);
+        if !register.is_some_and(|register| register.count() > 1 && !register.words_fixed) {
+            return false;
+        }
+        match self.word_order(profile).await {
+            Words::Other(order) => self.failing(&profile.with_words(order)).await.is_none(),
+            Words::Untold | Words::AsProfile | Words::Unproven => false,
+        }
+    }
+
+    /// The first probe that does not hold.
+    async fn failing(&mut self, profile: &Profile) -> Option<Condition> {
         for probe in &profile.probes {
             if self.holds(profile, probe).await != Some(true) {
-                return false;
+                return Some(probe.clone());
             }
         }
-        true
+        None
     }
 
     /// Ids of the profiles without probes that the device may have, the most plausible first.
