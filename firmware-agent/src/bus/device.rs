@@ -3,6 +3,7 @@
 mod cycle;
 mod failsafe;
 mod fixed;
+mod health;
 mod keep_alive;
 mod order;
 mod patience;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use self::cycle::{Cycle, RegisterState};
 use self::failsafe::FailsafeWatch;
 use self::fixed::Fixed;
+use self::health::{Health, LostWhy};
 use self::keep_alive::Alive;
 use self::order::WriteOp;
 use self::patience::Patience;
@@ -31,11 +33,6 @@ use crate::decode::Image;
 use crate::encode::{LimitOrder, Write};
 use crate::sunspec::Walk;
 
-/// So many polls in a row must fail before a device is quarantined.
-const FAILURES_MAX: u32 = 3;
-/// First and longest pause of a quarantined device.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// A device that does not answer rests 19 times as long as asking it in vain took: so waiting for
 /// dead devices takes at most 5 % of the line.
 pub(super) const REST_FACTOR: u32 = 19;
@@ -88,22 +85,6 @@ pub(super) struct Candidate {
 pub(super) struct Asked {
     pub(super) unit: u8,
     pub(super) request: Request,
-}
-
-/// Whether a device answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
-    /// So many polls in a row have failed.
-    Watched { failures: u32 },
-    /// Asked only now and then.
-    Quarantined { until: Instant, pause: Duration },
-}
-
-/// Why a device was told to be lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LostWhy {
-    Device,
-    Link,
 }
 
 /// What follows from one exchange.
@@ -218,23 +199,6 @@ impl Device {
         })
     }
 
-    /// Whether it answers as far as is known.
-    pub(super) fn is_answering(&self) -> bool {
-        self.heard && matches!(self.health, Health::Watched { .. })
-    }
-
-    /// Its loss was told, and no reading since.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_some()
-    }
-
-    pub(super) fn quarantined_until(&self) -> Option<Instant> {
-        match self.health {
-            Health::Watched { .. } => None,
-            Health::Quarantined { until, .. } => Some(until),
-        }
-    }
-
     /// Its failsafe as last compared.
     pub(super) fn failsafe_state(&self) -> Option<&FailsafeState> {
         self.failsafe.told()
@@ -271,21 +235,6 @@ impl Device {
     /// Gap between an answer and the next request to this device.
     pub(super) fn gap(&self) -> Duration {
         Duration::from_millis(self.profile.link.gap_ms)
-    }
-
-    /// The line was opened anew: nothing that was known is certain.
-    pub(super) fn reopened(&mut self, now: Instant) {
-        self.forget();
-        self.patience.reopened(now);
-        self.health = Health::Watched { failures: 0 };
-        self.due = now;
-    }
-
-    /// The line cannot be opened or broke. Told once.
-    pub(super) fn link_lost(&mut self, fault: &DeviceFault) -> Vec<BusEvent> {
-        self.forget();
-        let lost = self.lose(LostWhy::Link, fault);
-        self.news.drain(..).chain(lost).collect()
     }
 
     /// Takes the newest wishes and begins what is due.
@@ -453,54 +402,6 @@ impl Device {
         }
         settled.events.extend(self.fail(&fault, now, cost));
         settled
-    }
-
-    /// A poll failed.
-    fn fail(&mut self, fault: &DeviceFault, now: Instant, cost: Duration) -> Option<BusEvent> {
-        self.cycle = None;
-        self.due = now + self.interval();
-        let pause = match self.health {
-            Health::Watched { failures } if failures + 1 < FAILURES_MAX => {
-                self.health = Health::Watched {
-                    failures: failures + 1,
-                };
-                return None;
-            }
-            Health::Watched { .. } => PAUSE_MIN,
-            Health::Quarantined { pause, .. } => (pause * 2).min(PAUSE_MAX),
-        };
-        let until = now + pause.max(cost * REST_FACTOR);
-        self.forget();
-        self.health = Health::Quarantined { until, pause };
-        self.lose(LostWhy::Device, fault)
-    }
-
-    fn lose(&mut self, why: LostWhy, fault: &DeviceFault) -> Option<BusEvent> {
-        if self.lost == Some(why) {
-            return None;
-        }
-        self.lost = Some(why);
-        Some(BusEvent::Lost {
-            device: self.config.id.clone(),
-            fault: fault.clone(),
-        })
-    }
-
-    /// Nothing that was heard before is known to be true any more. A wanted limit stays.
-    fn forget(&mut self) {
-        self.image = Image::new(&self.profile);
-        self.registers.iter_mut().for_each(RegisterState::forget);
-        self.cycle = None;
-        self.heard = false;
-        self.polled = false;
-        self.walk = Walk::new(&self.template);
-        self.fixed.clear();
-        self.failsafe.reconnected();
-        self.alive.forget();
-        self.abandon_phases();
-        if let Some(write) = &mut self.write {
-            write.restart();
-        }
     }
 
     /// Goes on with another view of the same registers, or with other registers.

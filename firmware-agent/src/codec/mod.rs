@@ -10,3 +10,6 @@ pub mod rtu;
 pub mod tcp;
 
 pub use pdu::{Answer, ExceptionCode, Misfit, Request};
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use hw_profiles::{PollClass, WordOrder};
 use site_model::Reading;
 use tokio::time::Instant;
 
-use super::{Asked, BUSY_RETRY, Device, FAILURES_MAX, Health, Settled, fault, is_worth_waiting};
+use super::health::{FAILURES_MAX, Health};
+use super::{Asked, BUSY_RETRY, Device, Settled, fault, is_worth_waiting};
 use crate::bus::BusEvent;
 use crate::codec::{Answer, Request};
 use crate::decode;

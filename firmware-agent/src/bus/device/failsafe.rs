@@ -78,14 +78,19 @@ impl Device {
     /// Goes on with the comparison as far as is possible now.
     pub(super) fn advance_failsafe(&mut self, now: Instant) {
         let idle = self.fixed.is_empty() && self.switching.is_none();
-        if !self.polled || !self.may_write() || !idle || self.failsafe.stage == Stage::Unused {
+        let rests = match self.failsafe.stage {
+            Stage::Unused => true,
+            Stage::Done { until } => now < until,
+            Stage::New
+            | Stage::Writing { .. }
+            | Stage::Reading { .. }
+            | Stage::Persisting { .. } => false,
+        };
+        if rests || !idle || !self.polled || !self.may_write() {
             return;
         }
         if !self.has_failsafe() {
-            if !matches!(self.failsafe.stage, Stage::Done { .. }) {
-                self.failsafe_refused(fault::failsafe_not_here(&self.profile.id), now);
-            }
-            return;
+            return self.failsafe_refused(fault::failsafe_not_here(&self.profile.id), now);
         }
         let targets = match self.failsafe_targets() {
             Ok(targets) => targets,
@@ -107,8 +112,7 @@ impl Device {
                 self.failsafe.stored_blind = true;
                 self.failsafe_is(readable, now);
             }
-            Stage::Done { until } if now >= until => self.read_failsafe(&targets, 0, now),
-            Stage::Done { .. } => {}
+            Stage::Done { .. } => self.read_failsafe(&targets, 0, now),
         }
     }
 

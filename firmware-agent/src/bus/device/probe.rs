@@ -5,7 +5,8 @@ use std::time::Duration;
 use hw_profiles::Table;
 use tokio::time::Instant;
 
-use super::{Asked, Device, FAILURES_MAX, Health, Settled, fault};
+use super::health::{FAILURES_MAX, Health};
+use super::{Asked, Device, Settled, fault};
 use crate::codec::{Answer, Request};
 use crate::poll_plan::PlannedRead;
 use crate::sunspec::{Step, Walk};
