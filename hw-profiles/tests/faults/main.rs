@@ -1,11 +1,15 @@
 //! One example of every kind of fault, with its whole message: file, line, column, problem, remedy.
 
+mod behaviour;
 mod control;
 mod frames;
 mod link;
+mod places;
+mod proof;
 mod registers;
 mod rules;
 mod structure;
+mod values;
 
 use hw_profiles::Profile;
 
