@@ -22,7 +22,7 @@ struct Arguments {
 enum Chore {
     /// Checks what no compiler checks: dependency directions, lints, profiles with frames, banned words.
     Tidy,
-    /// Writes the generated files that are committed: OpenAPI document, profile schema, sample configurations.
+    /// Writes the generated files that are committed: OpenAPI document, profile schema, list of devices, sample configurations.
     Generate,
     /// Writes the messages of `crates/ocpp`; formats them with rustfmt.
     Ocpp {
@@ -73,7 +73,8 @@ fn main() -> ExitCode {
 
 /// Each committed generated file, and the target and words whose output it is. A test of each crate
 /// fails when its file is out of date.
-const GENERATED: [(&str, [&str; 2], &[&str]); 4] = [
+const GENERATED: [(&str, [&str; 2], &[&str]); 5] = [
+    ("docs/devices.md", ["--example", "device-list"], &[]),
     ("docs/openapi.json", ["--bin", "cloud-api"], &["openapi"]),
     (
         "docs/sample/cloud-api.toml",
