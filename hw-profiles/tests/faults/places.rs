@@ -3,7 +3,7 @@
 use super::faults_after;
 
 /// A second connector, told apart by `how`.
-fn with_connectors<'a>(how: &'a str, expected: &[&str]) {
+fn with_connectors(how: &str, expected: &[&str]) {
     let added = format!("[connectors]\n{how}\n\n[read.state]");
     faults_after(&[("[read.state]", &added)], expected);
 }

@@ -120,7 +120,7 @@ fn good() -> Vec<String> {
 }
 
 fn load(frames: &[String]) -> Vec<String> {
-    let profile = Profile::from_toml("acme-ac22.toml", PROFILE).unwrap();
+    let profile = Profile::from_toml("acme-ac22.toml", PROFILE).expect("it is sound");
     let text = frames.concat();
     match FrameFile::for_profile(&profile, "acme-ac22.frames.toml", &text) {
         Ok(_) => vec![],
