@@ -11,7 +11,7 @@ use simulator::{ChargerHandle, ChargerOptions, DeviceHandle, Ev, Fault, World};
 use site_model::{DeviceId, Milliamps, Value, VehicleState};
 use tokio::time::{Instant, sleep};
 
-use super::rig::{Medium, Rig, Way, device, id, link, simulate, ways, world};
+use super::rig::{Medium, POLL_MS, Rig, Way, device, id, link, simulate, ways, world};
 use super::table::{Outcome, Row, Step};
 use super::truth::Truth;
 use super::variants;
@@ -24,6 +24,9 @@ const FALLBACK: Milliamps = Milliamps(6_000);
 const FALLBACK_AFTER_MS: u64 = 60_000;
 /// From the end of a driver until another begins.
 const RESTART: Duration = Duration::from_secs(5);
+/// Read far less often than any device wants to hear from its master.
+const SELDOM_MS: u64 = 120_000;
+const SECOND: Duration = Duration::from_secs(1);
 /// Time without power: long enough to be noticed.
 const REBOOT_MS: u64 = 120_000;
 
@@ -36,7 +39,7 @@ pub(crate) fn conform(profile: &Profile, row: &mut Row) {
         );
     };
     row.note("identify", simulate(identified(profile, way)));
-    simulate(life(profile, way, row));
+    simulate(life(profile, profile, way, row));
     variants::of_charger(profile, row);
 }
 
@@ -88,7 +91,9 @@ pub(crate) async fn recognised(
     if !named.contains(&profile.id) {
         return Err(format!("recognised as {found:?}"));
     }
+    let others = named.iter().filter(|id| **id != profile.id).count();
     match device.writes().first() {
+        None if others > 0 => Ok(Step::AmongOthers(others)),
         None => Ok(Step::Passed),
         Some(write) => Err(format!("written while asking who it is: {write:?}")),
     }
@@ -121,10 +126,11 @@ struct Life<'a> {
     times: u32,
 }
 
-async fn life(profile: &Profile, way: Way, row: &mut Row) {
+/// `driver` is what the driver is told of the device.
+pub(crate) async fn life(profile: &Profile, driver: &Profile, way: Way, row: &mut Row) {
     let world = world();
-    let shared = Arc::new(profile.clone());
-    let charger = world.add_charger("it", Arc::clone(&shared), options());
+    let charger = world.add_charger("it", Arc::new(profile.clone()), options());
+    let shared = Arc::new(driver.clone());
     let wired = charger.device().faces(profile.link.unit);
     let mut life = Life {
         profile,
@@ -356,20 +362,28 @@ impl Life<'_> {
         Ok(Step::Passed)
     }
 
-    /// With the driver at work the device never falls back.
+    /// With the driver at work the device never falls back, however seldom it is read.
     async fn alive(&mut self) -> Outcome {
         let Some(after) = self.charger.falls_back_after_ms() else {
             return Ok(Step::Nothing);
         };
+        self.rig.poll_every(SELDOM_MS);
+        self.restart().await;
+        self.again().await?;
         let charger = self.charger.clone();
-        let time = Duration::from_millis(after * 2).clamp(SETTLE, Duration::from_secs(180));
-        let fallen = self.rig.pass(time, |_| {
+        let time = Duration::from_millis(after * 3).clamp(SETTLE, Duration::from_secs(300));
+        let mut until = Instant::now() + SECOND;
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let _event = self.rig.next(until).await;
+            until = until.max(Instant::now() + SECOND);
             if charger.fallen_back() {
-                return Err("fell back although the driver is at work".to_owned());
+                return Err(self.rig.told("fell back although the driver is at work"));
             }
-            Ok(())
-        });
-        fallen.await.map_err(|fault| self.rig.told(&fault))?;
+        }
+        self.rig.poll_every(POLL_MS);
+        self.restart().await;
+        self.again().await?;
         Ok(Step::Passed)
     }
 
@@ -385,11 +399,18 @@ impl Life<'_> {
             let fault = format!("offers {offered} without the driver, not {fallback}");
             return Err(self.rig.told(&fault));
         }
-        let most = self.charger.currents().into_iter().max();
-        if most.is_some_and(|most| most > fallback) {
+        let flows = self.charger.currents()[0];
+        let charges = fallback >= Milliamps::IEC_61851_MINIMUM;
+        let most = car().max_current;
+        let expected = if charges {
+            fallback.min(most)
+        } else {
+            Milliamps(0)
+        };
+        if flows != expected {
             return Err(self
                 .rig
-                .told(&format!("{most:?} flow, the fallback is {fallback}")));
+                .told(&format!("{flows} flow, the fallback is {fallback}")));
         }
         self.rig.connect();
         self.again().await?;

@@ -4,6 +4,7 @@
 //!
 //! In simulated time on lines inside the process. `-- --nocapture` prints profile × step.
 
+mod broken;
 mod charger;
 mod meter;
 mod rig;
@@ -47,6 +48,15 @@ fn every_profile_conforms() {
     println!("{table}");
     assert!(!profiles.is_empty(), "no profile is called {wanted}");
     assert!(table.faults().is_empty(), "\n{}", table.faults().join("\n"));
+}
+
+#[test]
+fn a_driver_that_breaks_a_rule_fails() {
+    for (profile, wrong, told) in broken::drivers() {
+        let faults = broken::faults(profile, wrong);
+        let found = faults.iter().any(|fault| fault.contains(told));
+        assert!(found, "{profile}: {told} is not among {faults:#?}");
+    }
 }
 
 fn conform(profile: &Profile) -> Row {

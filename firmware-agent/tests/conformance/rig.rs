@@ -189,6 +189,13 @@ impl Rig {
         self.events = events;
     }
 
+    /// From the next start on, devices are read this often.
+    pub(crate) fn poll_every(&mut self, interval_ms: u64) {
+        for device in &mut self.devices {
+            device.poll_interval_ms = interval_ms;
+        }
+    }
+
     /// Ends the driver: nobody talks to the devices any more.
     pub(crate) async fn disconnect(&mut self) {
         if let Some(bus) = self.bus.take() {

@@ -9,6 +9,8 @@ pub(crate) type Outcome = Result<Step, String>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Passed,
+    /// So many other profiles recognise the device too.
+    AmongOthers(usize),
     /// The device has nothing of the kind.
     Nothing,
 }
@@ -39,18 +41,19 @@ impl Row {
         self.outcomes.push((step, outcome));
     }
 
-    fn cell(&self, step: &str) -> &'static str {
-        let mut of_step = self.outcomes.iter().filter(|(name, _)| *name == step);
-        let found: Vec<&Outcome> = of_step.by_ref().map(|(_, outcome)| outcome).collect();
-        if found.iter().any(|outcome| outcome.is_err()) {
-            "FAIL"
-        } else if found.contains(&&Ok(Step::Passed)) {
-            "ok"
-        } else if found.is_empty() {
-            ""
-        } else {
-            "-"
+    fn cell(&self, step: &str) -> String {
+        let of_step = self.outcomes.iter().filter(|(name, _)| *name == step);
+        let mut cell = String::new();
+        for (_, outcome) in of_step {
+            match outcome {
+                Err(_) => return "FAIL".to_owned(),
+                Ok(Step::AmongOthers(others)) => cell = format!("ok +{others}"),
+                Ok(Step::Passed) if !cell.starts_with("ok") => "ok".clone_into(&mut cell),
+                Ok(Step::Nothing) if cell.is_empty() => "-".clone_into(&mut cell),
+                Ok(Step::Passed | Step::Nothing) => {}
+            }
         }
+        cell
     }
 }
 
