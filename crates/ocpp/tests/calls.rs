@@ -126,21 +126,33 @@ fn an_answer_at_the_deadline_is_too_late_and_told_as_late() {
 
 #[test]
 fn what_is_remembered_of_calls_that_timed_out_has_a_bound() {
-    let mut calls = system();
-    for name in ["a", "b"] {
+    let mut calls = Calls::<V16>::new(
+        End::System,
+        CallsSettings {
+            remembered_max: 2,
+            ..settings()
+        },
+    );
+    for name in ["a", "b", "c"] {
         calls.enqueue(id(name), reset(), Some(seconds(1))).unwrap();
         calls.next_to_send(seconds(0));
         calls.expire(seconds(1)).unwrap();
     }
-    let answer = |name: &str| format!("[3,\"{name}\",{{\"status\":\"Accepted\"}}]");
+    let known = calls.enqueue(id("c"), reset(), None);
     assert_eq!(
-        calls.receive(seconds(2), &answer("a")),
-        Received::Stray(id("a"))
+        known,
+        Err(SendRefused::IdInUse),
+        "its answer may still come"
     );
-    let Received::Settled(late) = calls.receive(seconds(2), &answer("b")) else {
-        panic!("known")
-    };
-    assert!(late.late);
+    let answer = |name: &str| format!("[3,\"{name}\",{{\"status\":\"Accepted\"}}]");
+    let forgotten = calls.receive(seconds(2), &answer("a"));
+    assert_eq!(forgotten, Received::Stray(id("a")));
+    for name in ["b", "c"] {
+        let Received::Settled(late) = calls.receive(seconds(2), &answer(name)) else {
+            panic!("{name} is known");
+        };
+        assert!(late.late);
+    }
 }
 
 #[test]

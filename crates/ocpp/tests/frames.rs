@@ -24,10 +24,7 @@ fn refusal<V: Version>(text: &str) -> Option<(String, String)> {
         Some(refusal.id.as_ref().map_or("-1", |id| id.as_str()))
     );
     assert_eq!(answer[4], json!({}));
-    Some((
-        answer[2].as_str()?.into(),
-        answer[3].as_str()?.into(),
-    ))
+    Some((answer[2].as_str()?.into(), answer[3].as_str()?.into()))
 }
 
 fn code<V: Version>(text: &str) -> Option<String> {
@@ -140,6 +137,12 @@ fn the_bounds_are_exact() {
         "the frame has 41 bytes, at most 40 are taken"
     );
     assert!(Frame::parse("[2,\"1\",\"A\",{\"x\":[[\"[[\\\"[{\"]]}]", &bounds).is_ok());
+    // A text that ends with a backslash does not hide the brackets behind it.
+    assert!(Frame::parse(r#"[2,"1","A",{"x":"\\","y":[[[]]]}]"#, &bounds).is_err());
+    let id_of = |length: usize| format!("[3,\"{}\",{{}}]", "x".repeat(length));
+    let wide = Bounds::default();
+    assert!(Frame::parse(&id_of(36), &wide).is_ok());
+    assert!(Frame::parse(&id_of(37), &wide).is_err());
     let fault = Frame::parse("[2,\"1\",\"A\",{\"x\":[[[]]]}]", &bounds).unwrap_err();
     assert_eq!(fault.to_string(), "the frame is nested deeper than 4");
 }

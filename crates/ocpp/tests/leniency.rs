@@ -126,13 +126,14 @@ fn who_pays_is_read_exactly() {
     }
     assert_eq!(refused(Action::Authorize, json!({})).1, "idTag is missing");
     let list = json!({"listVersion": 1, "updateType": "Full", "localAuthorizationList": [
+        {"idTag": "B", "idTagInfo": {"status": "Accepted"}},
         {"idTag": "A", "idTagInfo": {"status": "Allowed"}},
     ]});
     let (kind, sentence) = refused(Action::SendLocalList, list);
     assert_eq!(kind, ViolationKind::Property);
     assert_eq!(
         sentence,
-        "localAuthorizationList[0].idTagInfo.status is \"Allowed\", which is not one of the known words"
+        "localAuthorizationList[1].idTagInfo.status is \"Allowed\", which is not one of the known words"
     );
 }
 
@@ -327,4 +328,32 @@ fn a_password_is_not_printed() {
     );
     let plain = "[2,\"1\",\"Heartbeat\",{}]";
     assert_eq!(ocpp::redacted(plain), plain);
+}
+
+#[test]
+fn what_cannot_be_sent_cannot_be_built() {
+    use ocpp::{Bounded, DoesNotFit, List, Secret, Text, Uri};
+    assert!(Text::<3>::new("äöü").is_ok());
+    let long = DoesNotFit::Characters { max: 3, was: 4 };
+    assert_eq!(Text::<3>::new("abcd"), Err(long.clone()));
+    assert_eq!(Secret::<3>::new("abcd"), Err(long));
+    assert_eq!(Text::<3>::new("a\0"), Err(DoesNotFit::NullCharacter));
+    assert_eq!(Text::<3>::cut("a\0bcd").as_str(), "abc");
+    assert!(Bounded::<0, 3>::new(3).is_ok() && Bounded::<0, 3>::new(4).is_err());
+    assert!(Bounded::<0, 3>::new(0).is_ok() && Bounded::<0, 3>::new(-1).is_err());
+    for (count, fits) in [(0, false), (1, true), (2, true), (3, false)] {
+        assert_eq!(List::<u8, 1, 2>::new(vec![0; count]).is_ok(), fits);
+    }
+    for (uri, fits) in [
+        ("https://a.example/x?y=1#z", true),
+        ("ftp://user:pw@[::1]:21/", true),
+        ("", false),
+        ("no scheme", false),
+        ("://a", false),
+        ("1http://a", false),
+        ("http://a b", false),
+        ("http://a\n", false),
+    ] {
+        assert_eq!(Uri::new(uri).is_ok(), fits, "{uri:?}");
+    }
 }

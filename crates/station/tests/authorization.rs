@@ -170,6 +170,8 @@ fn lists_that_break_a_rule_change_nothing() {
         refused(&full(6, twice)),
         (ListRefused::Twice, UpdateStatus::Failed)
     );
+    let fits = have.updated(true, &differential(6, one()), BOUNDS);
+    assert_eq!(fits.map(|list| list.len()), Ok(3), "exactly at the bound");
     let disabled = have.updated(false, &full(6, one()), BOUNDS).unwrap_err();
     assert_eq!(
         (disabled.status(), disabled),
@@ -338,6 +340,12 @@ fn the_cache_keeps_the_latest_word_and_its_bound() {
         Some("b".into())
     );
     assert_eq!((cache.len(), cache.find(&tag("B"))), (2, None));
+    cache.remember(at(4), &tag("C"), info(Blocked));
+    assert_eq!(
+        cache.find(&tag("C")),
+        Some(&info(Blocked)),
+        "the later of two words of one moment"
+    );
     cache.clear();
     assert!(cache.is_empty());
     assert_eq!(

@@ -198,6 +198,11 @@ fn refusals_say_why() {
             "{name}={value}"
         );
     }
+    let most = vec!["Voltage"; 20].join(",");
+    assert_eq!(
+        fresh().change("StopTxnSampledData", &most).status(),
+        ConfigurationStatus::Accepted
+    );
     let long = vec!["Voltage"; 21].join(",");
     let changed = some.change("StopTxnSampledData", &long);
     assert_eq!(

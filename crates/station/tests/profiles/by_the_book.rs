@@ -4,7 +4,7 @@ use ocpp::Tenths;
 use ocpp::v16::ChargingProfileKind::{Absolute, Recurring, Relative};
 use ocpp::v16::ChargingProfilePurpose::{ChargePointMaxProfile, TxDefaultProfile, TxProfile};
 use ocpp::v16::{ChargingRateUnit, ClearChargingProfileRequest, RecurrencyKind};
-use station::profiles::{ConnectorNow, Electrics, InForce, Installed, Set};
+use station::profiles::{ConnectorNow, Electrics, InForce, Installed, Set, Transaction};
 
 use super::{ELECTRICS, at, composite, profile, profiles, running};
 
@@ -285,7 +285,10 @@ fn a_profile_replaces_its_id_and_its_place() {
     let same_place = profile(2, TxDefaultProfile, Relative, &[(0, 11)]);
     assert_eq!(some.set(at(0), 1, same_place, None).unwrap().replaced, [1]);
     let other_place = profile(3, TxDefaultProfile, Relative, &[(0, 12)]);
-    assert_eq!(some.set(at(0), 2, other_place, None).unwrap().replaced, Vec::<i64>::new());
+    assert_eq!(
+        some.set(at(0), 2, other_place, None).unwrap().replaced,
+        Vec::<i64>::new()
+    );
     let same_id = profile(2, ChargePointMaxProfile, Absolute, &[(0, 13)]);
     assert_eq!(some.set(at(0), 0, same_id, None).unwrap().replaced, [2]);
     assert_eq!(some.installed().len(), 2);
@@ -339,7 +342,10 @@ fn what_is_cleared_matches_every_criterion() {
         }),
         [3]
     );
-    assert_eq!(clear(&|request| request.stack_level = Some(1)), Vec::<i64>::new());
+    assert_eq!(
+        clear(&|request| request.stack_level = Some(1)),
+        Vec::<i64>::new()
+    );
 }
 
 #[test]
@@ -387,4 +393,75 @@ fn a_restart_brings_the_profiles_back() {
         assert!(after.restore(installed.clone()));
     }
     assert_eq!(after.installed(), before.installed());
+}
+
+#[test]
+fn the_next_change_lies_after_the_moment_and_within_a_week() {
+    let mut some = profiles();
+    some.set(
+        at(0),
+        1,
+        profile(
+            1,
+            TxDefaultProfile,
+            Relative,
+            &[(0, 10), (60, 20), (700_000, 6)],
+        ),
+        None,
+    )
+    .unwrap();
+    let next = |second, connector| some.next_change_after(at(second), connector, Some(&running(0)));
+    assert_eq!(next(-10, 1), Some(at(0)));
+    assert_eq!(next(59, 1), Some(at(60)));
+    assert_eq!(
+        next(60, 1),
+        None,
+        "the third period lies more than a week ahead"
+    );
+    assert_eq!(next(95_200, 1), Some(at(700_000)), "exactly a week ahead");
+    assert_eq!(next(59, 2), None, "it is not for that connector");
+}
+
+#[test]
+fn a_change_at_the_end_of_the_window_is_not_told() {
+    let mut some = profiles();
+    some.set(
+        at(0),
+        1,
+        profile(1, TxDefaultProfile, Relative, &[(0, 10), (60, 20)]),
+        None,
+    )
+    .unwrap();
+    assert_eq!(composite(&some, 1, 60, None).0, [(0, 10)]);
+    assert_eq!(composite(&some, 1, 61, None).0, [(0, 10), (60, 20)]);
+}
+
+#[test]
+fn a_composite_starts_at_a_whole_second_and_changes_at_the_next_after_the_schedule_does() {
+    let mut some = profiles();
+    some.set(
+        at(0),
+        1,
+        profile(1, TxDefaultProfile, Relative, &[(0, 10), (60, 20)]),
+        None,
+    )
+    .unwrap();
+    let half = |second: i64| ocpp::Time::from_unix_ms(at(second).unix_ms() + 500).unwrap();
+    let transaction = Some(Transaction {
+        started: half(0),
+        id: None,
+    });
+    let now = ConnectorNow {
+        transaction,
+        electrics: ELECTRICS,
+    };
+    let composite = some.composite(half(10), 1, 600, None, &[now, now]).unwrap();
+    assert_eq!(composite.start, at(10));
+    let periods = composite.schedule.charging_schedule_period;
+    let starts: Vec<i64> = periods.iter().map(|period| period.start_period).collect();
+    assert_eq!(
+        starts,
+        [0, 51],
+        "60.5 s after the first whole second of the transaction"
+    );
 }
