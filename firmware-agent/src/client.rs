@@ -152,6 +152,11 @@ impl Client {
         self.waking = waking;
     }
 
+    /// Says nothing for so long.
+    pub(crate) fn rest(&mut self, time: Duration) {
+        self.ready_at = self.ready_at.max(Instant::now() + time);
+    }
+
     /// Where the time went so far.
     #[must_use]
     pub fn effort(&self) -> Effort {
@@ -256,6 +261,8 @@ impl Client {
         let timeout = Duration::from_millis(profile.link.answer_timeout_ms);
         let gap = Duration::from_millis(profile.link.gap_ms);
         self.waking = profile.link.wake_up;
+        let station_unit = profile.link.station_unit.filter(|_| register.station);
+        let unit = station_unit.unwrap_or(unit);
         match self.ask(unit, &request, timeout, gap).await? {
             Answer::Registers(words) => Ok(words),
             Answer::Written => Ok(vec![]),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hw_profiles::find;
-use simulator::{ChargerHandle, ChargerOptions, MeterOf, RtuLine, World};
+use simulator::{ChargerHandle, ChargerOptions, MeterOf, RtuLine, TcpServer, World};
+use site_model::Milliamps;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -206,4 +207,61 @@ async fn a_scan_that_is_interrupted_prints_what_it_found() {
         text(&output.stdout)
     );
     assert_eq!(desk.charger.writes(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phases_are_switched_only_when_told_to_and_the_limit_is_as_before() {
+    let profile = Arc::new(find("kathrein-kwb").expect("built in").clone());
+    let world = World::new(5);
+    let charger = world.add_charger("left", Arc::clone(&profile), ChargerOptions::default());
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let devices = vec![(profile.link.unit, charger.device().clone())];
+    let server = TcpServer::start(address, devices).await.expect("a port");
+    let driver = tokio::spawn(simulator::run(world.clone()));
+    let tool = |yes: bool| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firmware-agent"));
+        command.args(["phases", "1", "--profile", "kathrein-kwb", "--tcp"]);
+        command.arg(server.address().to_string());
+        if yes {
+            command.arg("--yes");
+        }
+        tokio::task::spawn_blocking(move || command.output().expect("it starts"))
+    };
+    let asked = tool(false).await.expect("no panic");
+    assert_eq!(
+        text(&asked.stderr),
+        "Nothing was written. Add --yes to write.\n"
+    );
+    assert_eq!(
+        text(&asked.stdout),
+        "write of 32768 to register 160, unless it is so already, then write of 1 to register 161: \
+         one phase; if it charges, it is paused first. Known from one source only\n"
+    );
+    assert_eq!(charger.writes(), []);
+
+    charger.plug_in(simulator::Ev::three_phase_11_kw());
+    let charging = async {
+        while charger.currents()[2] < Milliamps(6_000) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let charges = timeout(Duration::from_secs(30), charging).await;
+    charges.expect("it charges");
+    let before = charger.limit();
+    let switched = timeout(Duration::from_secs(120), tool(true)).await;
+    let switched = switched.expect("in time").expect("no panic");
+    let told = text(&switched.stdout);
+    assert!(
+        switched.status.success(),
+        "{told}{}",
+        text(&switched.stderr)
+    );
+    let end = format!(
+        "Switched to one phase.\nThe limit is {}.000 A as before.\n",
+        before.0 / 1_000
+    );
+    assert!(told.ends_with(&end), "{told}");
+    assert_eq!(charger.limit(), before);
+    assert_eq!(world.violations(), []);
+    driver.abort();
 }

@@ -232,6 +232,37 @@ async fn every_setting_that_a_factory_uses_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_model_of_a_serial_line_is_recognised_as_it_comes_from_the_factory() {
+    let mut certain = 0;
+    let mut doubtful = Vec::new();
+    for profile in builtin() {
+        let mut site = match (profile.link.rtu, profile.link.ascii) {
+            (Some(line), _) => Site::new(line),
+            (None, Some(line)) => Site::ascii(line),
+            (None, None) => continue,
+        };
+        let unit = profile.link.unit;
+        site.add(unit, &profile.id);
+        let scan = site.scan(Thoroughness::default()).await;
+        let [found] = scan.found() else {
+            panic!("{}: {:?}", profile.id, scan.found());
+        };
+        assert_eq!(found.unit, unit, "{}", profile.id);
+        if found.profiles == [profile.id.as_str()] {
+            certain += 1;
+        } else {
+            let named = [found.profiles.as_slice(), &found.possible].concat();
+            assert!(named.contains(&profile.id), "{}: {found:?}", profile.id);
+            doubtful.push(format!("{} among {named:?}", profile.id));
+        }
+    }
+    say(&format!(
+        "{certain} models certain, not certain: {doubtful:#?}"
+    ));
+    assert!(certain > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_word_order_that_is_not_the_profiles_is_proven_by_a_value_in_range() {
     let with_probe = builtin().iter().find(|profile| {
         profile.word_probe.is_some() && profile.link.rtu.is_some() && !profile.probes.is_empty()

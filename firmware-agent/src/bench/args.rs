@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Parser, Subcommand, ValueEnum};
-use firmware_agent::{BusLink, SerialFraming, TcpFraming};
-use hw_profiles::{Parity, Profile, SerialLine, Table};
+use firmware_agent::{BusLink, Phases, SerialFraming, TcpFraming};
+use hw_profiles::{Parity, Profile, SerialLine, Table, WordOrder};
 
 /// Bench tool for Modbus charging hardware.
 #[derive(Debug, Parser)]
@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Read {
         #[command(flatten)]
         device: Device,
-        /// Raw registers instead, as holding:ADDRESS:COUNT or input:ADDRESS:COUNT
+        /// Raw registers instead, as holding:ADDRESS:COUNT, or input, coil, discrete
         #[arg(long, value_parser = raw_read)]
         raw: Option<(Table, u16, u16)>,
     },
@@ -94,6 +94,17 @@ pub(crate) enum Command {
         /// Phases that the device is wired to
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=3))]
         phases: u8,
+        /// Really write
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Switch between one phase and three; a model that must not charge meanwhile is paused for it
+    Phases {
+        #[command(flatten)]
+        device: Device,
+        /// 1 or 3
+        #[arg(value_parser = phases)]
+        phases: Phases,
         /// Really write
         #[arg(long)]
         yes: bool,
@@ -117,10 +128,46 @@ pub(crate) struct Device {
     /// Id of a built-in profile, or a profile file
     #[arg(long, value_name = "ID|FILE")]
     pub(crate) profile: Option<String>,
+    /// Which connector of the device
+    #[arg(long, default_value_t = 1)]
+    pub(crate) connector: u8,
+    /// Word order of this variant, if it is not the profile's
+    #[arg(long)]
+    words: Option<WordsArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum WordsArg {
+    HighFirst,
+    LowFirst,
 }
 
 impl Device {
+    /// Of the connector that was named, in the word order that was named.
     pub(crate) fn profile(&self) -> Result<Profile> {
+        let profile = self.named_profile()?;
+        let profile = self
+            .words()
+            .map_or_else(|| profile.clone(), |words| profile.with_words(words));
+        let connectors = profile.connectors.as_ref().map_or(1, |it| it.maximum);
+        profile.for_connector(self.connector).with_context(|| {
+            format!(
+                "profile {} knows connectors 1 to {connectors}, not {}.",
+                profile.id, self.connector
+            )
+        })
+    }
+
+    pub(crate) fn words(&self) -> Option<WordOrder> {
+        self.words.map(|words| match words {
+            WordsArg::HighFirst => WordOrder::HighFirst,
+            WordsArg::LowFirst => WordOrder::LowFirst,
+        })
+    }
+
+    /// As its file says.
+    pub(crate) fn named_profile(&self) -> Result<Profile> {
         let Some(wanted) = &self.profile else {
             bail!(
                 "--profile is missing. `firmware-agent identify` finds it; built in are: {}.",
@@ -231,13 +278,23 @@ fn unit_range(text: &str) -> Result<(u8, u8), String> {
     }
 }
 
+fn phases(text: &str) -> Result<Phases, String> {
+    match text {
+        "1" => Ok(Phases::One),
+        "3" => Ok(Phases::Three),
+        _ => Err("must be 1 or 3".to_owned()),
+    }
+}
+
 fn raw_read(text: &str) -> Result<(Table, u16, u16), String> {
     let usage =
-        || "must be holding:ADDRESS:COUNT or input:ADDRESS:COUNT, COUNT 1 to 125".to_owned();
+        || "must be holding, input, coil or discrete:ADDRESS:COUNT, COUNT 1 to 125".to_owned();
     let mut parts = text.split(':');
     let table = match parts.next() {
         Some("holding") => Table::Holding,
         Some("input") => Table::Input,
+        Some("coil") => Table::Coil,
+        Some("discrete") => Table::Discrete,
         Some(_) | None => return Err(usage()),
     };
     let address: u16 = parts
@@ -291,8 +348,9 @@ mod tests {
     fn raw_reads_and_ranges_are_checked() {
         assert_eq!(raw_read("holding:1000:2"), Ok((Table::Holding, 1_000, 2)));
         assert_eq!(raw_read("input:5"), Ok((Table::Input, 5, 1)));
+        assert_eq!(raw_read("coil:400:1"), Ok((Table::Coil, 400, 1)));
         for bad in [
-            "coil:1:1",
+            "relay:1:1",
             "input",
             "input:1:126",
             "input:65535:2",

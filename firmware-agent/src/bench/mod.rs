@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod block;
 mod find;
+mod phases;
 mod table;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use firmware_agent::client::{Client, Unanswered};
 use firmware_agent::codec::{Answer, Request};
 use firmware_agent::decode::Image;
-use firmware_agent::encode;
+use firmware_agent::{encode, scan};
 use hw_profiles::Profile;
 use site_model::{DeviceFault, Milliamps};
 
@@ -48,6 +49,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             phases,
             yes,
         } => write(&args.line, &device, Milliamps(limit), phases, yes).await,
+        Command::Phases {
+            device,
+            phases,
+            yes,
+        } => phases::switch(&args.line, &device, phases, yes).await,
         Command::Watch {
             device,
             interval_ms,
@@ -78,8 +84,15 @@ async fn read_raw(line: &Line, unit: u8, request: &Request) -> Result<()> {
 async fn open(line: &Line, device: &Device) -> Result<(Client, u8, Profile)> {
     let profile = device.profile()?;
     let link = line.link(Some(&profile))?;
-    let client = Client::open(link).await.map_err(told)?;
-    Ok((client, device.unit.unwrap_or(profile.link.unit), profile))
+    let mut client = Client::open(link).await.map_err(told)?;
+    let unit = device.unit.unwrap_or(profile.link.unit);
+    let Some(located) = scan::locate(&mut client, unit, &profile).await else {
+        bail!(
+            "Unit {unit} has none of the SunSpec models of profile {}, or does not answer.",
+            profile.id
+        );
+    };
+    Ok((client, unit, located))
 }
 
 /// Reads register by register, so that one that is refused does not hide the others.
@@ -121,7 +134,11 @@ async fn write(
         bail!("profile {} has no limit.", profile.id);
     };
     let order = encode::limit_order(control, limit, phases)?;
-    let requests: Vec<String> = order.writes.iter().map(|write| write.request.to_string()).collect();
+    let requests: Vec<String> = order
+        .writes
+        .iter()
+        .map(|write| write.request.to_string())
+        .collect();
     if order.applied != limit {
         say(&format!(
             "{} cannot be limited to {}.",
@@ -152,22 +169,29 @@ async fn write(
             Answer::Exception(code) => bail!("Unit {unit} refused the {request} with {code}."),
         }
     }
-    let read_back = control.read_back.as_ref();
-    let register = profile
-        .registers
-        .iter()
-        .find(|register| Some(&register.name) == read_back);
-    match register {
-        None => say("Written and echoed. This model does not tell the limit it applies."),
-        Some(register) => {
-            let words = client
-                .read(unit, &profile, register)
-                .await
-                .map_err(unanswered)?;
-            let shown = Shown::of(register, &words);
-            say(&format!("Written and echoed. Read back: {shown}"));
+    let Some(read_back) = &control.read_back else {
+        say("Written and echoed. This model does not tell the limit it applies.");
+        return Ok(());
+    };
+    let mut image = Image::new(&profile);
+    let mut shown = None;
+    for (index, register) in profile.registers.iter().enumerate() {
+        let scale = profile
+            .register(read_back)
+            .and_then(|r| r.scale_register.as_ref());
+        if register.name == *read_back || Some(&register.name) == scale {
+            let words = client.read(unit, &profile, register).await;
+            image.set(index, &words.map_err(unanswered)?);
+        }
+        if register.name == *read_back {
+            shown = Some(index);
         }
     }
+    let shown = shown.map(|index| Shown::of(&profile, &image, index));
+    say(&format!(
+        "Written and echoed. Read back: {}",
+        shown.map_or_else(|| "nothing".to_owned(), |shown| shown.to_string())
+    ));
     Ok(())
 }
 

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
-use firmware_agent::decode::{self, Image, raw_of, value_of};
-use hw_profiles::{Profile, Register};
+use firmware_agent::decode::{self, Image, raw_of};
+use hw_profiles::Profile;
 use site_model::{Milliamps, Value};
 
 /// One register as a person reads it.
 pub(super) struct Shown(String);
 
 impl Shown {
-    pub(super) fn of(register: &Register, words: &[u16]) -> Self {
-        let text = match (value_of(register, words), raw_of(register, words)) {
+    /// A register of the profile that was heard, with what tells its scale.
+    pub(super) fn of(profile: &Profile, image: &Image, index: usize) -> Self {
+        let register = &profile.registers[index];
+        let raw = image.words(index).and_then(|words| raw_of(register, words));
+        let text = match (image.value(profile, index), raw) {
             (Some(value), _) => value_text(&value),
             (None, Some(raw)) if register.quantity.is_none() => raw.to_string(),
             (None, Some(raw)) => format!("not available (raw {raw})"),
@@ -49,8 +52,8 @@ pub(super) fn values(profile: &Profile, image: &Image, faults: &[Option<String>]
             ""
         };
         match (image.words(index), &faults[index]) {
-            (Some(words), _) => {
-                let shown = Shown::of(register, words);
+            (Some(_), _) => {
+                let shown = Shown::of(profile, image, index);
                 lines.push(format!("{}{unconfirmed}", row(&register.name, &shown.0)));
             }
             (None, Some(fault)) => lines.push(row(&register.name, fault)),

@@ -19,6 +19,8 @@ const ILLEGAL_FUNCTION: u8 = 1;
 const VOLTAGE_MV: (i64, i64) = (80_000, 300_000);
 /// Mains frequency.
 const FREQUENCY_MHZ: (i64, i64) = (45_000, 65_000);
+/// Pause that nearly every device is content with.
+const SHORT_GAP: Duration = Duration::from_millis(30);
 /// Of a profile without probes, so many values are looked at.
 const LOOKED_AT: usize = 4;
 /// Stands for whatever kept the device from delivering a register.
@@ -43,6 +45,14 @@ pub async fn identify(
     Some(recognise(client, unit, &profiles, timeout).await)
 }
 
+/// The profile with the addresses that it has in the device at a unit: only SunSpec profiles differ,
+/// whose registers are offsets into model blocks. `None`: the device has none of these models.
+pub async fn locate(client: &mut Client, unit: u8, profile: &Profile) -> Option<Profile> {
+    let timeout = Duration::from_millis(profile.link.answer_timeout_ms);
+    let mut questions = Questions::new(client, unit, &[profile], timeout);
+    questions.located(profile).await
+}
+
 /// A gateway's word for "nobody there".
 pub(super) fn is_absent(answer: &Answer) -> bool {
     matches!(answer, Answer::Exception(code) if code.is_silence_behind_gateway())
@@ -62,43 +72,25 @@ pub(super) async fn recognise(
         possible: vec![],
         words: Words::Untold,
     };
-    let mut questions = Questions {
-        client,
-        unit,
-        timeout,
-        gap: longest_gap(profiles),
-        answers: BTreeMap::new(),
-        without: vec![],
-    };
+    let mut questions = Questions::new(client, unit, profiles, timeout);
     let (probed, unprobed): (Vec<&Profile>, Vec<&Profile>) = profiles
         .iter()
         .copied()
         .partition(|profile| !profile.probes.is_empty());
-    // Who wants the longest pause is asked for first: once it is ruled out, shorter ones do.
-    let mut probed = probed;
-    probed.sort_by_key(|profile| std::cmp::Reverse(profile.link.gap_ms));
-    let mut needed = Duration::ZERO;
-    for (index, profile) in probed.iter().enumerate() {
-        questions.gap = longest_gap(&probed[index..]).max(needed);
+    for profile in probed {
         if let Some(located) = questions.located(profile).await
             && questions.passes(&located).await
         {
-            needed = needed.max(Duration::from_millis(profile.link.gap_ms));
             found.profiles.push(profile.id.clone());
         }
     }
     if found.profiles.is_empty() {
         found.possible = questions.possible(&unprobed).await;
     }
-    // As the profiles were given.
-    found
-        .profiles
-        .sort_by_key(|id| profiles.iter().position(|profile| profile.id == *id));
     let best = profiles
         .iter()
         .find(|profile| Some(profile.id.as_str()) == found.best());
     if let Some(profile) = best {
-        questions.gap = Duration::from_millis(profile.link.gap_ms);
         found.words = match questions.located(profile).await {
             Some(located) => questions.word_order(&located).await,
             None => Words::Unproven,
@@ -117,13 +109,30 @@ struct Questions<'a> {
     client: &'a mut Client,
     unit: u8,
     timeout: Duration,
+    /// Pause before each question; short until the device shows that it wants more.
     gap: Duration,
+    longest_gap: Duration,
     answers: BTreeMap<(u8, Table, u16, u16), Option<Vec<u16>>>,
     /// Tables that the device says it does not have.
     without: Vec<(u8, Table)>,
 }
 
-impl Questions<'_> {
+impl<'a> Questions<'a> {
+    fn new(client: &'a mut Client, unit: u8, profiles: &[&Profile], timeout: Duration) -> Self {
+        let longest_gap = longest_gap(profiles);
+        // Whoever it is may want its pause after what it was asked before.
+        client.rest(longest_gap);
+        Self {
+            client,
+            unit,
+            timeout,
+            gap: SHORT_GAP.min(longest_gap),
+            longest_gap,
+            answers: BTreeMap::new(),
+            without: vec![],
+        }
+    }
+
     /// The words of a register, if the device delivers them.
     async fn words(&mut self, profile: &Profile, register: &Register) -> Option<Vec<u16>> {
         let unit = match profile.link.station_unit {
@@ -149,7 +158,12 @@ impl Questions<'_> {
         if self.without.contains(&(unit, table)) {
             return None;
         }
-        let answer = self.client.ask(unit, request, self.timeout, self.gap).await;
+        let mut answer = self.client.ask(unit, request, self.timeout, self.gap).await;
+        if answer.is_err() && self.gap < self.longest_gap {
+            // It may want a longer pause; after a missing answer the line has rested.
+            self.gap = self.longest_gap;
+            answer = self.client.ask(unit, request, self.timeout, self.gap).await;
+        }
         let words = match answer {
             Ok(Answer::Registers(words)) => Some(words),
             Ok(Answer::Exception(code)) => {
@@ -211,7 +225,6 @@ impl Questions<'_> {
 
     /// Ids of the profiles without probes that the device may have, the most plausible first.
     async fn possible(&mut self, profiles: &[&Profile]) -> Vec<String> {
-        self.gap = longest_gap(profiles);
         let mut possible = Vec::new();
         for profile in profiles {
             if let Some(located) = self.located(profile).await

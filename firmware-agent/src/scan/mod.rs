@@ -13,7 +13,7 @@ use hw_profiles::WordOrder;
 
 use crate::bus::BusLink;
 
-pub use identify::identify;
+pub use identify::{identify, locate};
 pub use plan::{Units, serial_links};
 pub use run::{Scan, Step};
 

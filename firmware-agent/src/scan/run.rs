@@ -14,8 +14,9 @@ use crate::bus::{BusLink, framing};
 use crate::client::{Client, Effort};
 use crate::codec::Request;
 
-/// How long a device that has shown itself is waited for.
-const PATIENCE: Duration = Duration::from_millis(1_000);
+/// How long a device that has shown itself is waited for, and one that has done so late.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LONG_PATIENCE: Duration = Duration::from_millis(2_000);
 /// What opening a line with other settings takes.
 const SWITCHING: Duration = Duration::from_millis(250);
 /// On TCP: a unit that nobody sets. Who answers as this one answers as any.
@@ -191,9 +192,9 @@ impl Scan {
                 let report = client.exchange(NOBODYS_UNIT, &request, self.how.timeout);
                 roll.anybody = answered(&report.await?);
             }
-            for unit in roll.present[known..].iter().copied() {
+            for unit in roll.present.iter().skip(known).copied() {
                 tell(Step::Answers(unit));
-                self.recognise(client, unit, roll.anybody, tell).await;
+                self.recognise(client, unit, roll, tell).await;
             }
             if roll.anybody {
                 return Ok(());
@@ -206,12 +207,17 @@ impl Scan {
         &mut self,
         client: &mut Client,
         unit: u8,
-        anybody: bool,
+        roll: &Roll,
         tell: &mut (dyn FnMut(Step<'_>) + Send),
     ) {
         let profiles = profiles_on(client.link(), &self.profiles);
-        let mut found = recognise(client, unit, &profiles, PATIENCE).await;
-        if anybody {
+        let patience = if roll.late.contains(&unit) {
+            LONG_PATIENCE
+        } else {
+            PATIENCE
+        };
+        let mut found = recognise(client, unit, &profiles, patience).await;
+        if roll.anybody {
             let best = profiles
                 .iter()
                 .find(|profile| Some(profile.id.as_str()) == found.best());
@@ -265,6 +271,8 @@ struct Roll {
     asked: Vec<u8>,
     present: Vec<u8>,
     garbled: Vec<u8>,
+    /// Of those present, who answered late.
+    late: Vec<u8>,
     /// Whoever answers on this TCP link answers as every unit.
     anybody: bool,
 }
@@ -308,7 +316,8 @@ impl Roll {
 
     fn hear_late(&mut self, report: &Report) {
         for stray in &report.strays {
-            if self.asked.contains(&stray.unit) {
+            if self.asked.contains(&stray.unit) && !self.present.contains(&stray.unit) {
+                self.late.push(stray.unit);
                 self.add(stray.unit);
             }
         }
