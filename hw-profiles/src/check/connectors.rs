@@ -127,6 +127,18 @@ fn check_ports(profile: &RawProfile, raw: &RawConnectors, report: &mut Report<'_
     }
 }
 
+/// A unit identifier of the station is for something.
+pub(super) fn check_station(profile: &Profile, raw: &RawProfile, report: &mut Report<'_>) {
+    let Some(At { at, .. }) = raw.link.station_unit else {
+        return;
+    };
+    let reads = profile.registers.iter().any(|register| register.station);
+    if !reads && !profile.writes().iter().any(|write| write.station) {
+        let remedy = "Mark what is station-wide with `station = true`, or remove it";
+        report.fault(at, "`link.station_unit` for nothing", remedy);
+    }
+}
+
 /// No register of a connector may lie where something else does, and all must exist.
 pub(super) fn check_places(profile: &Profile, raw: &RawProfile, report: &mut Report<'_>) {
     let Some(RawConnectors { maximum, .. }) = &raw.connectors else {

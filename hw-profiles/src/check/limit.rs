@@ -121,6 +121,10 @@ fn pause(
     }
     if let Some(switch) = &raw.pause_switch {
         let write = write::register(&switch.write, "the pause switch", context, report);
+        if switch.pause.value == switch.resume.value {
+            let problem = format!("{} pauses and resumes", switch.pause.value);
+            report.fault(switch.resume.at, problem, "Correct `pause` or `resume`");
+        }
         return Some(PauseControl::Switch {
             write,
             pause: raw_value(switch.pause, &switch.write, "`pause`", report),

@@ -179,6 +179,7 @@ pub(crate) fn check(id: &str, raw: &RawProfile, report: &mut Report<'_>) -> Opti
         phase_switch: present(phase_switch)?,
         probes: probes?,
     };
+    connectors::check_station(&profile, raw, report);
     connectors::check_places(&profile, raw, report);
     Some(profile)
 }

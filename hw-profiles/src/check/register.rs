@@ -437,9 +437,11 @@ fn used_names(raw: &RawProfile) -> BTreeSet<&str> {
     let rules = raw.state.iter().flatten().map(|rule| &rule.when);
     let paused = raw.limit.iter().flat_map(|limit| &limit.paused_when);
     let phases = raw.phase_switch.iter().flat_map(|phases| &phases.when);
+    let fallback = raw.failsafe.iter().flat_map(|failsafe| &failsafe.when);
     let lists = registers
         .chain(rules)
         .chain(paused)
+        .chain(fallback)
         .chain(&raw.probe)
         .chain(phases);
     let conditions = lists.flatten().map(|c: &RawCondition| &c.register);

@@ -43,6 +43,29 @@ fn a_meaning_is_neither_a_limit_nor_the_pause_nor_told_twice() {
 }
 
 #[test]
+fn a_pause_switch_has_two_positions() {
+    let switch = "pause_switch = { write = { address = 400, type = \"u16\", function = 6 }, pause = 1, resume = 1 }";
+    faults_after(
+        &[(PAUSE, switch)],
+        &["acme-ac22.toml:60:93: 1 pauses and resumes. Correct `pause` or `resume`"],
+    );
+}
+
+#[test]
+fn a_failsafe_may_depend_on_a_register_that_nothing_else_needs() {
+    let layout = "[read.layout]\ntable = \"input\"\naddress = 50\ntype = \"u16\"\n\n[read.state]";
+    let when =
+        "timeout_default_ms = 60000\nwhen = [{ register = \"layout\", between = [259, 999] }]";
+    faults_after(
+        &[
+            ("[read.state]", layout),
+            ("timeout_default_ms = 60000", when),
+        ],
+        &[],
+    );
+}
+
+#[test]
 fn a_limit_in_watts_counts_from_one_phase_to_three() {
     faults_after(
         &[

@@ -51,6 +51,7 @@ fn every_connector_has_a_unit_of_its_own_and_the_first_that_of_the_link() {
     faults_after(
         &[
             ("unit = 1\n", "unit = 1\nstation_unit = 2\n"),
+            ("address = 20\n", "address = 20\nstation = true\n"),
             (
                 "[read.state]",
                 "[connectors]\nmaximum = 2\nunits = [1, 2]\n[read.state]",
@@ -149,15 +150,26 @@ fn a_device_with_one_connector_has_nothing_station_wide() {
 }
 
 #[test]
-fn the_unit_of_the_station_is_another_one() {
+fn the_unit_of_the_station_is_another_one_and_for_something() {
     faults_after(
-        &[("unit = 1\n", "unit = 1\nstation_unit = 1\n")],
+        &[("unit = 1\n", "unit = 1\nstation_unit = 2\n")],
+        &[
+            "acme-ac22.toml:10:16: `link.station_unit` for nothing. Mark what is station-wide with `station = true`, or remove it",
+        ],
+    );
+    let station = ("address = 20\n", "address = 20\nstation = true\n");
+    faults_after(
+        &[("unit = 1\n", "unit = 1\nstation_unit = 2\n"), station],
+        &[],
+    );
+    faults_after(
+        &[("unit = 1\n", "unit = 1\nstation_unit = 1\n"), station],
         &[
             "acme-ac22.toml:10:16: `link.station_unit` is 1, as `link.unit`. Remove it: it is for another unit identifier",
         ],
     );
     faults_after(
-        &[("unit = 1\n", "unit = 1\nstation_unit = 248\n")],
+        &[("unit = 1\n", "unit = 1\nstation_unit = 248\n"), station],
         &[
             "acme-ac22.toml:10:16: `link.station_unit` is 248 on a serial line. Write 1 to 247; 0 is broadcast, the rest is reserved",
         ],
