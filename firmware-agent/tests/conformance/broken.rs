@@ -24,6 +24,7 @@ pub(crate) fn drivers() -> Vec<(&'static str, Wrong, &'static str)> {
         ),
         ("heidelberg-energy-control", ten_times_the_limit, "limit"),
         ("keba-p40", blocks_of_any_length, "(ReadTooLong)"),
+        ("keba-p40", is_taken_for_another, "is no"),
         ("kathrein-kwb", |it| it.setup.clear(), "(SetupMissing)"),
         ("kathrein-kwb", switches_while_charging, "(PhaseSwitch)"),
         ("em2go-home", forgets_that_flash_wears, "(FlashWear)"),
@@ -45,6 +46,10 @@ fn ten_times_the_limit(it: &mut Profile) {
 fn blocks_of_any_length(it: &mut Profile) {
     it.link.block_reads = true;
     it.link.max_registers_per_read = 125;
+}
+
+fn is_taken_for_another(it: &mut Profile) {
+    *it = find("keba-p30").expect("a built-in profile").clone();
 }
 
 fn switches_while_charging(it: &mut Profile) {

@@ -173,7 +173,12 @@ fn firmware_variants(profile: &Profile) -> Vec<Variant> {
             .filter(|c| c.register == name)
             .collect();
         let mut seen = BTreeSet::new();
-        for raw in raws(register, &of_name) {
+        // A device that its own probes do not know is another model.
+        let known = |raw: &u64| {
+            let mut probes = profile.probes.iter().filter(|p| p.register == name);
+            probes.all(|probe| probe.holds_for(*raw))
+        };
+        for raw in raws(register, &of_name).into_iter().filter(known) {
             // Of values that all conditions judge alike one is enough.
             let judged: Vec<bool> = of_name.iter().map(|c| c.holds_for(raw)).collect();
             if seen.insert(judged) {
