@@ -130,6 +130,8 @@ pub(super) struct Device {
     heard: bool,
     /// A whole cycle has ended since then.
     polled: bool,
+    /// No probe of its profile speaks against it; looked at anew after each quarantine.
+    recognised: bool,
     /// When the last cycle that ended began.
     polled_began: Option<Instant>,
     due: Instant,
@@ -177,6 +179,7 @@ impl Device {
             lost: None,
             heard: false,
             polled: false,
+            recognised: template.probes.is_empty(),
             polled_began: None,
             due: now,
             cycle: None,
@@ -415,11 +418,11 @@ impl Device {
     }
 
     /// Whether anything may be written: not before the set-up, and not while the profile in use is
-    /// not certain.
+    /// not certain. The same value in the same register means ten times the current to other models.
     fn may_write(&self) -> bool {
         let waits = !self.profile.setup.is_empty()
             || self.profile.word_probe.is_some() && self.config.words.is_none();
-        (self.polled || !waits) && !self.is_set_up_under_way()
+        self.recognised && (self.polled || !waits) && !self.is_set_up_under_way()
     }
 
     fn addressed(&self, write: &Write) -> Asked {

@@ -99,6 +99,20 @@ pub(super) fn no_connector(profile: &Profile, connector: u8) -> DeviceFault {
     }
 }
 
+/// A probe of the profile does not hold.
+pub(super) fn other_model(profile: &Profile, register: &str, shown: &str) -> DeviceFault {
+    DeviceFault {
+        message: format!(
+            "The device is no {} {}, as profile {} says: {register} reads {shown}. Nothing is \
+             written to it.",
+            profile.vendor, profile.model, profile.id
+        ),
+        remedy: "Let `firmware-agent identify` tell which profile fits, and write that into the \
+                 configuration."
+            .to_owned(),
+    }
+}
+
 /// None of the SunSpec models of the profile is there.
 pub(super) fn no_model(profile: &str) -> DeviceFault {
     DeviceFault {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use hw_profiles::{PollClass, WordOrder};
-use site_model::Reading;
+use site_model::{DeviceFault, Reading};
 use tokio::time::Instant;
 
 use super::health::{FAILURES_MAX, Health};
@@ -285,6 +285,17 @@ impl Device {
                 .extend(self.fail(&fault, now, Duration::ZERO));
             return;
         }
+        if !self.polled {
+            self.settle_words(settled);
+            if let Some(fault) = self.other_model() {
+                settled.fault = Some(fault.clone());
+                settled
+                    .events
+                    .extend(self.fail(&fault, now, Duration::ZERO));
+                return;
+            }
+            self.recognised = true;
+        }
         // Absolute deadlines: a late cycle does not delay the next, and missed ones are not made up for.
         self.due = (self.due + self.interval()).max(now);
         self.health = Health::Watched { failures: 0 };
@@ -294,7 +305,6 @@ impl Device {
             return; // all that was due is missing in this variant
         }
         if !self.polled {
-            self.settle_words(settled);
             self.polled = true;
             self.begin_set_up(settled);
         }
@@ -309,6 +319,24 @@ impl Device {
             device: self.config.id.clone(),
             values: decoded.values,
         }));
+    }
+
+    /// Why it is not what its profile says, if a probe that was read does not hold. That one is read
+    /// again.
+    fn other_model(&mut self) -> Option<DeviceFault> {
+        let profile = self.profile.clone();
+        let failed = profile
+            .probes
+            .iter()
+            .find(|probe| self.image.holds(&profile, std::slice::from_ref(probe)) == Some(false))?;
+        let mut registers = profile.registers.iter();
+        let index = registers.position(|register| register.name == failed.register)?;
+        self.want(index);
+        Some(fault::other_model(
+            &profile,
+            &failed.register,
+            &self.shown(index),
+        ))
     }
 
     /// Where the configuration does not say the word order, a value that must lie in a range does.

@@ -86,6 +86,8 @@ impl Device {
         };
         let until = now + pause.max(cost * REST_FACTOR);
         self.forget();
+        // Who is away for so long may be exchanged meanwhile.
+        self.recognised = self.template.probes.is_empty();
         self.health = Health::Quarantined { until, pause };
         self.lose(LostWhy::Device, fault)
     }

@@ -6,6 +6,7 @@ mod faults;
 mod framings;
 mod keep_alive;
 mod line;
+mod models;
 mod optional;
 mod phases;
 mod reads;
