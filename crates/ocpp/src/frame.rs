@@ -1,7 +1,6 @@
 //! The frames of OCPP-J: CALL, CALLRESULT and CALLERROR, checked against bounds before anything is
 //! built from them. Knows no payload.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -184,7 +183,7 @@ impl Frame {
 }
 
 /// The deepest nesting of a JSON text, without building it. Brackets in texts do not count.
-fn depth(text: &str) -> usize {
+pub(crate) fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let (mut in_text, mut escaped) = (false, false);
     for byte in text.bytes() {
@@ -225,64 +224,6 @@ impl Malformed {
             kind: ViolationKind::Format,
             problem: problem.into(),
         }
-    }
-}
-
-/// Members that hold a secret, and names of configuration whose `value` or `attributeValue` does
-/// (1.6 and its security whitepaper; 2.0.1 part 2 appendix 3).
-const SECRET_MEMBERS: [&str; 2] = ["apnPassword", "password"];
-const SECRET_NAMES: [&str; 2] = ["AuthorizationKey", "BasicAuthPassword"];
-
-/// A frame as it may be logged and shown: passwords are replaced. What is no JSON is not shown when
-/// it may hold one.
-#[must_use]
-pub fn redacted(text: &str) -> Cow<'_, str> {
-    let suspicious = SECRET_NAMES
-        .iter()
-        .chain(&["assword", "vpn"])
-        .any(|name| text.contains(name));
-    if !suspicious {
-        return Cow::Borrowed(text);
-    }
-    if depth(text) > Bounds::default().depth_max {
-        return Cow::Borrowed("(not shown: may hold a password)");
-    }
-    match serde_json::from_str::<Value>(text) {
-        Ok(mut tree) => {
-            redact(&mut tree);
-            Cow::Owned(tree.to_string())
-        }
-        Err(_) => Cow::Borrowed("(not shown: may hold a password)"),
-    }
-}
-
-fn redact(tree: &mut Value) {
-    match tree {
-        Value::Array(elements) => elements.iter_mut().for_each(redact),
-        Value::Object(members) => {
-            let named_secret = members.values().any(|value| {
-                let name = value
-                    .as_str()
-                    .or_else(|| value.get("name").and_then(Value::as_str));
-                name.is_some_and(|name| {
-                    SECRET_NAMES
-                        .iter()
-                        .any(|secret| secret.eq_ignore_ascii_case(name))
-                })
-            });
-            let is_vpn = members.contains_key("server") && members.contains_key("user");
-            for (name, value) in members.iter_mut() {
-                let password = SECRET_MEMBERS.contains(&name.as_str());
-                let of_secret =
-                    named_secret && ["value", "attributeValue"].contains(&name.as_str());
-                if password || of_secret || (is_vpn && name == "key") {
-                    *value = Value::from("(not shown)");
-                } else {
-                    redact(value);
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

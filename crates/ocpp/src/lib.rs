@@ -8,6 +8,7 @@ mod calls;
 mod decimal;
 mod frame;
 mod reading;
+mod redacted;
 mod time;
 mod values;
 mod version;
@@ -21,8 +22,9 @@ pub use calls::{
     AnswerRefused, Calls, CallsSettings, Fate, IncomingCall, Received, Refusal, SendRefused, Sent,
     Settled,
 };
-pub use frame::{Bounds, Dialect, ErrorCode, Frame, Malformed, MessageId, redacted};
+pub use frame::{Bounds, Dialect, ErrorCode, Frame, Malformed, MessageId};
 pub use reading::{Leniency, TOLERATED_MAX, Tolerated, Understood, Violation, ViolationKind};
+pub use redacted::redacted;
 pub use time::Time;
 pub use values::{
     Any, Bounded, CustomData, Decimal, DoesNotFit, List, Secret, SomeOf, Tenths, Text, Uri,

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::reading::{Leniency, Reading, Rule, Violation, ViolationKind};
+use crate::redacted::without_password;
 use crate::wire::{Fields, Wire, Writing, kind_of, shown};
 
 pub use crate::decimal::{Decimal, Tenths};
@@ -208,8 +209,8 @@ fn write_text(text: &str, out: &mut String) {
 }
 
 /// A reference to something elsewhere. Only its form is checked; whether it may be fetched is a
-/// question of policy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// question of policy. A password in it is not printed.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Uri(Box<str>);
 
 impl Uri {
@@ -238,6 +239,15 @@ impl Uri {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match without_password(&self.0) {
+            Some(plain) => plain.fmt(f),
+            None => self.0.fmt(f),
+        }
     }
 }
 

@@ -320,6 +320,25 @@ fn a_password_is_not_printed() {
             "{shown}"
         );
     }
+    for frame in [
+        r#"[2,"1","ChangeConfiguration",{"key":" authorizationKEY","value":"horse"}]"#,
+        r#"[2,"1","ChangeConfiguration",{"key":"Authorization\u004bey","value":"horse"}]"#,
+        r#"[2,"1","GetDiagnostics",{"location":"ftp://user:horse@files.example/a@b"}]"#,
+        r#"[2,"1","UpdateFirmware",{"location":"https://user:a@horse@files.example"}]"#,
+    ] {
+        let shown = ocpp::redacted(frame);
+        assert!(
+            !shown.contains("horse") && shown.contains("(not shown)"),
+            "{shown}"
+        );
+    }
+    let uri = ocpp::Uri::new("ftp://user:horse@files.example/in").unwrap();
+    assert_eq!(
+        format!("{uri:?}"),
+        r#""ftp://user:(not shown)@files.example/in""#
+    );
+    let mail = r#"[2,"1","DataTransfer",{"data":"a@b.example","vendorId":"V"}]"#;
+    assert_eq!(ocpp::redacted(mail), mail);
     assert!(
         !ocpp::redacted(
             "[2,\"1\",\"ChangeConfiguration\",{\"key\":\"AuthorizationKey\",\"value\":\"horse"
