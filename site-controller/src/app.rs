@@ -15,6 +15,7 @@ use crate::config::Plan;
 use crate::ids;
 use crate::lifecycle::{self, Heart};
 use crate::local::{ListenError, Listener};
+use crate::ocpp::Stations;
 use crate::runtime::{Inputs, Parts, Runtime};
 use crate::store::{Found, OpenError, Opened, Options, Store};
 use crate::uplink::{BrokerConfig, Uplink, UplinkConfig};
@@ -74,6 +75,8 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         Uplink::spawn(uplink_config, store.clone(), clock.clone(), goodbye.clone());
     let lost = Arc::new(OnceLock::new());
     let uplink_task = watch("the uplink", uplink_task, stop.clone(), Arc::clone(&lost));
+    let (stations, links_task) = Stations::spawn(plan.stations, &clock, &goodbye);
+    let links_task = watch("an OCPP link", links_task, stop.clone(), Arc::clone(&lost));
     let (bus_events, bus) = mpsc::channel(BUS_EVENTS_MAX);
     let buses = BusSet::spawn(plan.buses, &bus_events);
     let (local_requests, local) = mpsc::channel(LOCAL_REQUESTS_MAX);
@@ -96,6 +99,7 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         clock,
         store: store.clone(),
         uplink,
+        stations,
         buses,
         heart: Heart::new(),
         gateway: plan.gateway,
@@ -109,7 +113,7 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
     tracing::info!("Stopping; chargers keep their last limit");
     let buses = ended.map_err(|panic| AppError::TaskEnded(format!("the core ({panic})")));
     tokio::select! {
-        () = wind_down(goodbye, [uplink_task, socket_task], store) => {}
+        () = wind_down(goodbye, [uplink_task, links_task, socket_task], store) => {}
         () = tokio::time::sleep(GOODBYE_MAX) => tracing::warn!("Not everything ended in time"),
         () = cut_off.cancelled() => tracing::warn!("Cut off by a second signal"),
     }
@@ -183,7 +187,7 @@ async fn open_journal(plan: &Plan, clock: &Clock) -> Result<Opened, AppError> {
 }
 
 /// The last facts are stored before the link says goodbye; what the cloud lacks it gets after the next start.
-async fn wind_down(goodbye: CancellationToken, tasks: [JoinHandle<()>; 2], store: Store) {
+async fn wind_down(goodbye: CancellationToken, tasks: [JoinHandle<()>; 3], store: Store) {
     goodbye.cancel();
     for task in tasks {
         // Panics are told by `watch`.

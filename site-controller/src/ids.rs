@@ -1,5 +1,6 @@
 //! Fresh identities: ULIDs (time, then 80 random bits) with a prefix that says what they name.
 
+use ocpp::MessageId;
 use site_model::{BootId, CommandId, JournalId, SessionId, WallTime};
 use ulid::Ulid;
 
@@ -13,6 +14,16 @@ pub fn session(now: WallTime) -> SessionId {
 #[must_use]
 pub fn command(now: WallTime) -> CommandId {
     CommandId::new(&lower_case("cmd", now)).expect("a lower-case ULID is a command id")
+}
+
+/// Identity for an OCPP call.
+#[must_use]
+pub fn message() -> MessageId {
+    let ulid = Ulid::from_parts(
+        u64::from_be_bytes(random()) >> 16,
+        u128::from_be_bytes(random()),
+    );
+    MessageId::new(&ulid.to_string()).expect("a ULID has 26 characters")
 }
 
 /// Identity for a new journal file.

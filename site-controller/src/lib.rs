@@ -11,6 +11,7 @@ pub mod ids;
 pub mod lifecycle;
 pub mod local;
 pub mod log;
+pub mod ocpp;
 pub mod runtime;
 pub mod secret;
 pub mod store;

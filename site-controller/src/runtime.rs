@@ -26,6 +26,7 @@ use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
 use crate::local::report::{self, StatusReport};
+use crate::ocpp::Stations;
 use crate::store::{CHECKPOINT_EVERY_FACTS, Found, Store, StoreEvent, Ticket};
 use crate::uplink::Uplink;
 
@@ -108,6 +109,8 @@ pub struct Parts<B> {
     pub store: Store,
     /// The way up.
     pub uplink: Uplink,
+    /// The charge points towards their central systems.
+    pub stations: Stations,
     /// The lines.
     pub buses: B,
     /// Fed while the loop turns.
@@ -253,6 +256,7 @@ impl<B: Buses> Runtime<B> {
         let now = self.parts.clock.now();
         let snapshot = Snapshot::of(&view, &self.journal, self.committed, now.wall);
         self.parts.uplink.publish(charge_point, &snapshot);
+        self.parts.stations.show(&view, &now);
         self.published.insert(charge_point.clone(), now.monotonic);
     }
 
@@ -384,6 +388,7 @@ impl<B: Buses> Runtime<B> {
             journal: &self.journal,
             now: self.parts.clock.now(),
             link: self.parts.uplink.status(),
+            stations: self.parts.stations.status(),
             figures: self.parts.store.figures(),
             flash: &self.flash,
             storage_problem: self.storage_problem.as_deref(),

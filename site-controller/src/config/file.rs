@@ -8,6 +8,7 @@ use site_model::{ChargePointId, ConnectorId, ConnectorType, DeviceId, GatewayId,
 
 use super::fault::Place;
 use super::keys;
+use super::ocpp::PointOcpp;
 use super::section::{At, Section, names};
 
 /// Bus and device together read at most this often per second.
@@ -217,12 +218,14 @@ impl DeviceSection {
 #[derive(Debug)]
 pub(super) struct ChargePointSection {
     pub(super) id: At<ChargePointId>,
+    pub(super) ocpp: Option<PointOcpp>,
     pub(super) connectors: Vec<ConnectorSection>,
 }
 
 impl ChargePointSection {
     pub(super) fn read(section: &Section<'_>) -> Option<Self> {
         let id = section.need("id", section.parsed("id"));
+        let ocpp = section.table("ocpp", keys::POINT_OCPP);
         let connectors = section.tables("connector", &names(keys::CONNECTOR));
         if connectors.is_empty() {
             section.report.fault(
@@ -237,6 +240,7 @@ impl ChargePointSection {
             .collect();
         Some(Self {
             id: id?,
+            ocpp: ocpp.as_ref().map(PointOcpp::read),
             connectors,
         })
     }

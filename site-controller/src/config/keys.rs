@@ -30,7 +30,7 @@ const fn optional(name: &'static str, example: &'static str, help: &'static str)
     }
 }
 
-pub(super) const TOP: &[&str] = &["gateway", "mqtt", "bus", "charge_point", "meter"];
+pub(super) const TOP: &[&str] = &["gateway", "mqtt", "ocpp", "bus", "charge_point", "meter"];
 
 pub(super) const GATEWAY: &[Key] = &[
     shown(
@@ -81,6 +81,24 @@ pub(super) const MQTT: &[Key] = &[
     ),
 ];
 
+pub(super) const OCPP: &[Key] = &[
+    optional(
+        "url",
+        "\"wss://csms.example.com/ocpp/1.6\"",
+        "Central system (OCPP 1.6J) of every charge point; its id is appended. None unless set.",
+    ),
+    optional(
+        "ca_file",
+        "\"/etc/dynamo/csms-ca.pem\"",
+        "Certificates are checked against this file instead of the system's roots.",
+    ),
+    optional(
+        "plain",
+        "true",
+        "Allows ws:// beyond this machine: passwords and tags travel readable.",
+    ),
+];
+
 pub(super) const BUS: &[Key] = &[
     shown("name", "\"garage\"", "For messages; unique."),
     shown(
@@ -103,6 +121,7 @@ pub(super) const BUS: &[Key] = &[
 
 pub(super) const SERIAL: &[&str] = &["path", "baud", "parity", "stop_bits", "framing"];
 pub(super) const TCP: &[&str] = &["host", "port", "framing"];
+pub(super) const POINT_OCPP: &[&str] = &["url", "password_file"];
 pub(super) const FAILSAFE: &[&str] = &["current_a", "timeout_s"];
 
 pub(super) const DEVICE: &[Key] = &[
@@ -137,6 +156,11 @@ pub(super) const DEVICE: &[Key] = &[
 
 pub(super) const CHARGE_POINT: &[Key] = &[
     shown("id", "\"CP-LEFT\"", "Unique in the cloud."),
+    optional(
+        "ocpp",
+        "{ password_file = \"/etc/dynamo/ocpp-cp-left\" }",
+        "Its password at the central system; url, if its central system is another one.",
+    ),
     Key {
         name: "connector",
         example: "",

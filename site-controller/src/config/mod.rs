@@ -7,6 +7,7 @@ mod device;
 mod fault;
 mod file;
 mod keys;
+mod ocpp;
 mod plan;
 mod profiles;
 mod sample;
@@ -21,6 +22,7 @@ use site_core::SiteConfig;
 use site_model::{DeviceId, GatewayId};
 use toml::de::DeTable;
 
+use crate::ocpp::Endpoint;
 use crate::uplink::BrokerConfig;
 use firmware_agent::BusConfig;
 
@@ -40,6 +42,8 @@ pub struct Plan {
     pub socket: PathBuf,
     /// The cloud.
     pub broker: BrokerConfig,
+    /// Central systems of the charge points that have one.
+    pub stations: Vec<Endpoint>,
     /// Lines and their devices.
     pub buses: Vec<BusConfig>,
     /// Meters that are only observed.

@@ -17,6 +17,7 @@ use super::file::{
     BusSection, ChargePointSection, GatewaySection, LinkSection, MeterSection, MqttSection,
 };
 use super::keys;
+use super::ocpp::{OcppSection, endpoints};
 use super::profiles::Profiles;
 use super::section::{At, Report, Section, names};
 use firmware_agent::{BusConfig, BusDevice, BusLink};
@@ -27,6 +28,8 @@ pub(super) fn plan(top: &Section<'_>, folder: &Path) -> Option<Plan> {
     let gateway = gateway_section.as_ref().and_then(GatewaySection::read);
     let mqtt_section = top.need("mqtt", top.table("mqtt", &names(keys::MQTT)));
     let mqtt = mqtt_section.as_ref().and_then(MqttSection::read);
+    let ocpp_section = top.table("ocpp", &names(keys::OCPP));
+    let ocpp = ocpp_section.as_ref().map(OcppSection::read);
     let buses: Vec<BusSection> = read_all(top, "bus", keys::BUS, BusSection::read);
     let charge_points: Vec<ChargePointSection> = read_all(
         top,
@@ -42,6 +45,7 @@ pub(super) fn plan(top: &Section<'_>, folder: &Path) -> Option<Plan> {
     let mut site = Wiring::new(top);
     let mut profiles = Profiles::load(gateway.as_ref(), folder, top.report);
     site.take_devices(&buses, &mut profiles);
+    let stations = endpoints(ocpp.unwrap_or_default(), &charge_points, folder, top.report);
     let charge_points = site.charge_points(&charge_points);
     site.take_meters(&meters);
     site.tell_idle_devices();
@@ -55,6 +59,7 @@ pub(super) fn plan(top: &Section<'_>, folder: &Path) -> Option<Plan> {
         data_dir: folder.join(gateway.data_dir),
         socket: folder.join(gateway.socket),
         broker: broker?,
+        stations,
         buses,
         meters: meters.into_iter().map(|meter| meter.device.value).collect(),
         site: config,
@@ -116,6 +121,7 @@ impl<'a> Wiring<'a> {
             {
                 self.twice(&bus.name);
             }
+            self.check_line(&buses[..index], bus);
             for (number, device) in bus.devices.iter().enumerate() {
                 device::check_unit(&bus.devices[..number], device, self.report);
                 let profile = self.profile(&device.profile, profiles);
@@ -139,6 +145,25 @@ impl<'a> Wiring<'a> {
                     self.twice(&device.id);
                 }
             }
+        }
+    }
+
+    /// A line has one master, and most devices take few connections.
+    fn check_line(&self, before: &[BusSection], bus: &BusSection) {
+        let other = before.iter().find(|other| match (&other.link, &bus.link) {
+            (LinkSection::Serial(left, ..), LinkSection::Serial(right, ..)) => left == right,
+            (LinkSection::Tcp(left, left_port, _), LinkSection::Tcp(right, right_port, _)) => {
+                left == right && left_port.value == right_port.value
+            }
+            (LinkSection::Serial(..), LinkSection::Tcp(..))
+            | (LinkSection::Tcp(..), LinkSection::Serial(..)) => false,
+        });
+        if let Some(other) = other {
+            self.report.fault(
+                bus.name.place.clone(),
+                format!("bus `{}` is the same line", other.name.value),
+                "Put the devices of both on one bus",
+            );
         }
     }
 

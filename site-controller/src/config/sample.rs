@@ -10,6 +10,7 @@ pub fn sample() -> String {
     );
     section(&mut text, "[gateway]", keys::GATEWAY);
     section(&mut text, "[mqtt]", keys::MQTT);
+    section(&mut text, "[ocpp]", keys::OCPP);
     section(&mut text, "[[bus]]", keys::BUS);
     section(&mut text, "[[bus.device]]", keys::DEVICE);
     device(&mut text, "left-meter", "eastron-sdm630", 2);

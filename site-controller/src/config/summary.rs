@@ -7,6 +7,7 @@ use site_model::EnergySource;
 
 use super::Plan;
 use super::connector::amps;
+use crate::ocpp::Endpoint;
 use crate::uplink::Tls;
 use firmware_agent::{BusConfig, BusDevice, BusLink, SerialFraming, TcpFraming};
 use hw_profiles::WordOrder;
@@ -43,6 +44,10 @@ pub fn summary(plan: &Plan) -> String {
                 charge_point.id, charge_point.vendor, charge_point.model
             ),
         );
+        let station = plan.stations.iter();
+        for station in station.filter(|station| station.charge_point == charge_point.id) {
+            station_line(&mut text, station);
+        }
         for connector in &charge_point.connectors {
             connector_lines(&mut text, connector);
         }
@@ -51,6 +56,20 @@ pub fn summary(plan: &Plan) -> String {
         line(&mut text, format_args!("Grid meter: {meter} (observed)"));
     }
     text
+}
+
+fn station_line(text: &mut String, station: &Endpoint) {
+    let tls = match &station.tls {
+        Tls::Off => "without TLS".to_owned(),
+        Tls::SystemRoots => "TLS, system's roots".to_owned(),
+        Tls::CaFile(path) => format!("TLS, roots from {}", path.display()),
+    };
+    let password = match &station.password {
+        Some(_) => "with a password",
+        None => "without a password",
+    };
+    line(text, format_args!("  OCPP      {}", station.address()));
+    line(text, format_args!("            {tls}, {password}"));
 }
 
 fn bus_lines(text: &mut String, bus: &BusConfig) {

@@ -1,5 +1,7 @@
 //! The configuration: the sample, and every kind of fault, told at once.
 
+mod ocpp;
+
 use std::fs;
 
 use firmware_agent::{BusLink, FailsafeSettings, TcpFraming};

@@ -2,7 +2,9 @@
 
 use site_model::RefusalReason;
 
-use super::report::{ChargePoint, Cloud, Connector, Device, Failsafe, StatusReport, Storage};
+use super::report::{
+    ChargePoint, Cloud, Connector, Device, Failsafe, Ocpp, StatusReport, Storage,
+};
 
 /// Columns of the terminal that the page is made for.
 const COLUMNS: usize = 80;
@@ -32,7 +34,7 @@ pub fn render(report: &StatusReport) -> String {
     cloud(&mut page, &report.cloud, report.now_ms);
     storage(&mut page, &report.storage);
     for charge_point in &report.charge_points {
-        charge_point_block(&mut page, charge_point);
+        charge_point_block(&mut page, charge_point, report.now_ms);
     }
     if !report.meters.is_empty() {
         page.line("");
@@ -127,7 +129,7 @@ fn storage(page: &mut Page, storage: &Storage) {
     }
 }
 
-fn charge_point_block(page: &mut Page, charge_point: &ChargePoint) {
+fn charge_point_block(page: &mut Page, charge_point: &ChargePoint, now_ms: i64) {
     page.line("");
     let answer = match (charge_point.online, charge_point.last_answer_age_ms) {
         (true, Some(age)) => format!("answered {}", ago(age)),
@@ -142,8 +144,25 @@ fn charge_point_block(page: &mut Page, charge_point: &ChargePoint) {
             charge_point.vendor, charge_point.model, charge_point.status
         ),
     );
+    if let Some(link) = &charge_point.ocpp {
+        ocpp(page, link, now_ms);
+    }
     for connector in &charge_point.connectors {
         connector_lines(page, connector);
+    }
+}
+
+fn ocpp(page: &mut Page, link: &Ocpp, now_ms: i64) {
+    let state = match link.connected_since_ms {
+        Some(since) => {
+            let up = u64::try_from(now_ms - since).unwrap_or(0);
+            format!("connected for {}, {}", duration(up), link.registration)
+        }
+        None => "NOT connected; charging goes on".to_owned(),
+    };
+    page.entry("  OCPP", &format!("{}: {state}", link.address));
+    if let Some(error) = &link.last_error {
+        page.entry("", error);
     }
 }
 

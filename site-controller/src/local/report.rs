@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use firmware_agent::{BusDiagnostics, DeviceDiagnostics, FailsafeState, Phases};
 use serde::{Deserialize, Serialize};
 use site_model::{
-    ChargePointView, ConnectorView, DeviceFault, DeviceId, GatewayId, JournalId, Reading,
-    Timestamp, Value,
+    ChargePointId, ChargePointView, ConnectorView, DeviceFault, DeviceId, GatewayId, JournalId,
+    Reading, Timestamp, Value,
 };
 use site_wire::v1::RefusedChargePoint;
 
 use crate::flash::FlashUse;
+use crate::ocpp::StationStatus;
 use crate::store::Figures;
 use crate::uplink::LinkStatus;
 
@@ -88,8 +89,23 @@ pub struct ChargePoint {
     pub online: bool,
     /// Since its last valid answer.
     pub last_answer_age_ms: Option<u64>,
+    /// Its central system; absent where none is configured.
+    pub ocpp: Option<Ocpp>,
     /// Connectors.
     pub connectors: Vec<Connector>,
+}
+
+/// The link of a charge point to its central system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ocpp {
+    /// Where.
+    pub address: String,
+    /// Up since, milliseconds since 1970; absent while it is not.
+    pub connected_since_ms: Option<i64>,
+    /// Whether the charge point is accepted there: unknown, pending, rejected or accepted.
+    pub registration: String,
+    /// What went wrong last, with what to do.
+    pub last_error: Option<String>,
 }
 
 /// A connector.
@@ -221,6 +237,7 @@ pub(crate) struct Source<'a> {
     pub(crate) journal: &'a JournalId,
     pub(crate) now: Timestamp,
     pub(crate) link: LinkStatus,
+    pub(crate) stations: BTreeMap<ChargePointId, StationStatus>,
     pub(crate) figures: Figures,
     pub(crate) flash: &'a FlashUse,
     pub(crate) storage_problem: Option<&'a str>,
@@ -264,7 +281,7 @@ impl Source<'_> {
             charge_points: self
                 .views
                 .iter()
-                .map(|view| charge_point(view, now))
+                .map(|view| charge_point(view, now, &self.stations))
                 .collect(),
             meters: meters.collect(),
             buses: self.buses.iter().map(bus).collect(),
@@ -272,7 +289,11 @@ impl Source<'_> {
     }
 }
 
-fn charge_point(view: &ChargePointView, now: Timestamp) -> ChargePoint {
+fn charge_point(
+    view: &ChargePointView,
+    now: Timestamp,
+    stations: &BTreeMap<ChargePointId, StationStatus>,
+) -> ChargePoint {
     let answered = view.last_answer.filter(|at| at.boot == now.boot);
     ChargePoint {
         charge_point_id: view.announcement.charge_point.to_string(),
@@ -281,7 +302,17 @@ fn charge_point(view: &ChargePointView, now: Timestamp) -> ChargePoint {
         status: view.status.to_string(),
         online: view.online,
         last_answer_age_ms: answered.map(|at| now.monotonic.ms_since(at.monotonic)),
+        ocpp: stations.get(&view.announcement.charge_point).map(ocpp),
         connectors: view.connectors.iter().map(connector).collect(),
+    }
+}
+
+fn ocpp(link: &StationStatus) -> Ocpp {
+    Ocpp {
+        address: link.address.clone(),
+        connected_since_ms: link.connected_since.map(|at| at.0),
+        registration: link.registration.as_str().to_owned(),
+        last_error: link.last_error.clone(),
     }
 }
 

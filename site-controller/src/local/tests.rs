@@ -292,6 +292,12 @@ fn charging() -> ChargePoint {
         status: "Available".into(),
         online: true,
         last_answer_age_ms: Some(300),
+        ocpp: Some(Ocpp {
+            address: "wss://csms.example:443/ocpp/1.6/CP-LEFT".into(),
+            connected_since_ms: Some(1_763_799_880_000),
+            registration: "accepted".into(),
+            last_error: None,
+        }),
         connectors: vec![Connector {
             connector_id: 1,
             status: "Charging".into(),
@@ -320,6 +326,12 @@ fn offline() -> ChargePoint {
         status: "Available".into(),
         online: false,
         last_answer_age_ms: Some(754_000),
+        ocpp: Some(Ocpp {
+            address: "wss://csms.example:443/ocpp/1.6/CP-RIGHT".into(),
+            connected_since_ms: None,
+            registration: "unknown".into(),
+            last_error: Some("the central system hung up".into()),
+        }),
         connectors: vec![Connector {
             connector_id: 1,
             status: "Available".into(),

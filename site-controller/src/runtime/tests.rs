@@ -194,6 +194,7 @@ impl Bench {
             clock: clock(),
             store: store.clone(),
             uplink: uplink.clone(),
+            stations: Stations::default(),
             buses: limits.clone(),
             heart: Heart::new(),
             gateway: GatewayId::new("gw_1").unwrap(),

@@ -1,0 +1,109 @@
+//! Central systems: which charge point has one, where it is, and what proves who connects.
+
+use std::path::{Path, PathBuf};
+
+use super::fault::Place;
+use super::file::ChargePointSection;
+use super::section::{At, Report, Section};
+use crate::ocpp::{Endpoint, Url};
+use crate::secret::Secret;
+use crate::uplink::Tls;
+
+/// `[ocpp]`: what holds for every charge point.
+#[derive(Debug, Default)]
+pub(super) struct OcppSection {
+    url: Option<At<Url>>,
+    ca_file: Option<PathBuf>,
+    plain: bool,
+}
+
+/// `ocpp` of one charge point.
+#[derive(Debug)]
+pub(super) struct PointOcpp {
+    place: Place,
+    url: Option<At<Url>>,
+    password_file: Option<At<PathBuf>>,
+}
+
+impl OcppSection {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        Self {
+            url: section.parsed("url"),
+            ca_file: section.text("ca_file").map(|at| PathBuf::from(at.value)),
+            plain: section.flag("plain").is_some_and(|at| at.value),
+        }
+    }
+}
+
+impl PointOcpp {
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        Self {
+            place: section.place.clone(),
+            url: section.parsed("url"),
+            password_file: section
+                .text("password_file")
+                .map(|at| at.map(PathBuf::from)),
+        }
+    }
+}
+
+pub(super) fn endpoints(
+    ocpp: OcppSection,
+    charge_points: &[ChargePointSection],
+    folder: &Path,
+    report: &Report<'_>,
+) -> Vec<Endpoint> {
+    let urls = charge_points
+        .iter()
+        .filter_map(|point| point.ocpp.as_ref()?.url.as_ref());
+    for url in ocpp.url.iter().chain(urls) {
+        if !url.value.encrypted && !url.value.is_loopback() && !ocpp.plain {
+            report.fault(
+                url.place.clone(),
+                "passwords and tags would travel readable",
+                "Use wss://, or set ocpp.plain = true",
+            );
+        }
+    }
+    let endpoints = charge_points.iter().filter_map(|point| {
+        let own = point.ocpp.as_ref();
+        let url = own.and_then(|own| own.url.as_ref()).or(ocpp.url.as_ref());
+        if let (Some(own), None) = (own, url) {
+            report.fault(
+                own.place.clone(),
+                "there is no central system for it",
+                "Set url here, or ocpp.url",
+            );
+        }
+        let url = url?.value.clone();
+        let tls = match (&ocpp.ca_file, url.encrypted) {
+            (_, false) => Tls::Off,
+            (Some(ca_file), true) => Tls::CaFile(folder.join(ca_file)),
+            (None, true) => Tls::SystemRoots,
+        };
+        let password = own.and_then(|own| own.password_file.as_ref());
+        let password = password.and_then(|file| password_in(file, folder, report));
+        Some(Endpoint {
+            charge_point: point.id.value.clone(),
+            url,
+            tls,
+            password,
+        })
+    });
+    endpoints.collect()
+}
+
+fn password_in(file: &At<PathBuf>, folder: &Path, report: &Report<'_>) -> Option<Secret> {
+    let path = folder.join(&file.value);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(Secret::new(text.trim_end())),
+        Err(error) => {
+            report.fault(
+                file.place.clone(),
+                format!("{} cannot be read: {error}", path.display()),
+                "Write the password there, readable by this user alone",
+            );
+            None
+        }
+    }
+}

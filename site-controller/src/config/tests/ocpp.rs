@@ -1,0 +1,94 @@
+//! Central systems in the configuration.
+
+use std::path::Path;
+
+use super::super::*;
+use crate::secret::Secret;
+use crate::uplink::Tls;
+
+#[test]
+fn each_charge_point_gets_its_central_system_and_its_password() {
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::write(folder.path().join("left"), "p4ssw0rd\n").unwrap();
+    let own = with_ocpp(
+        "",
+        "{ password_file = \"left\", url = \"wss://other.example/\" }",
+    );
+    let plan = Plan::parse(&own, folder.path()).unwrap();
+    let [station] = &plan.stations[..] else {
+        panic!("{:?}", plan.stations)
+    };
+    assert_eq!(station.address(), "wss://other.example:443/CP-LEFT");
+    assert_eq!(station.tls, Tls::SystemRoots);
+    assert_eq!(station.password, Some(Secret::new("p4ssw0rd")));
+    let shown = summary(&plan);
+    assert!(
+        shown.contains(
+            "  OCPP      wss://other.example:443/CP-LEFT\n            TLS, system's roots, with a password\n"
+        ),
+        "{shown}"
+    );
+
+    let common = "url = \"wss://csms.example/ocpp/1.6\"\nca_file = \"ca.pem\"";
+    let plan = Plan::parse(&with_ocpp(common, ""), folder.path()).unwrap();
+    let station = &plan.stations[0];
+    assert_eq!(station.address(), "wss://csms.example:443/ocpp/1.6/CP-LEFT");
+    assert_eq!(station.tls, Tls::CaFile(folder.path().join("ca.pem")));
+    assert_eq!(station.password, None);
+
+    let plan = Plan::parse(&with_ocpp("", ""), folder.path()).unwrap();
+    assert!(plan.stations.is_empty());
+}
+
+#[test]
+fn what_cannot_connect_or_would_travel_readable_is_told() {
+    let cases = [
+        (
+            "url = \"ws://csms.example/\"",
+            "",
+            "ocpp.url",
+            "passwords and tags would travel readable",
+        ),
+        (
+            "url = \"http://csms.example/\"",
+            "",
+            "ocpp.url",
+            "`http://csms.example/` is not valid",
+        ),
+        (
+            "",
+            "{ password_file = \"absent\" }",
+            "charge_point[0].ocpp",
+            "there is no central system for it",
+        ),
+        (
+            "url = \"ws://127.0.0.1:9/\"",
+            "{ password_file = \"absent\" }",
+            "charge_point[0].ocpp.password_file",
+            "/nowhere/absent cannot be read: No such file or directory (os error 2)",
+        ),
+    ];
+    for (common, own, key, problem) in cases {
+        let faults = Plan::parse(&with_ocpp(common, own), Path::new("/nowhere")).unwrap_err();
+        let found: Vec<(&str, &str)> = faults
+            .iter()
+            .map(|fault| (fault.place.key.as_str(), fault.problem.as_str()))
+            .collect();
+        assert_eq!(found, [(key, problem)]);
+    }
+    let plain = "url = \"ws://csms.example/\"\nplain = true";
+    let plan = Plan::parse(&with_ocpp(plain, ""), Path::new("/nowhere")).unwrap();
+    assert_eq!(plan.stations[0].tls, Tls::Off);
+}
+
+/// The sample with these lines in `[ocpp]` and this as `ocpp` of its charge point.
+fn with_ocpp(common: &str, own: &str) -> String {
+    let own = if own.is_empty() {
+        String::new()
+    } else {
+        format!("ocpp = {own}\n")
+    };
+    sample()
+        .replace("\n[ocpp]\n", &format!("\n[ocpp]\n{common}\n"))
+        .replace("id = \"CP-LEFT\"\n", &format!("id = \"CP-LEFT\"\n{own}"))
+}

@@ -1,0 +1,262 @@
+//! What a charge point says to its central system, and when: boot first, then statuses, then
+//! heartbeats. Pure: time and message ids are arguments, frames are texts.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ocpp::v16::{BootNotificationResponse, HeartbeatRequest, RegistrationStatus, Request, V16};
+use ocpp::{
+    Calls, CallsSettings, End, ErrorCode, Fate, IncomingCall, MessageId, Received, Settled,
+};
+use ocpp::{Time, v16::Response};
+use site_model::Timestamp;
+
+use super::face::{Face, Notice};
+
+/// Pause before a boot notification is repeated where the central system gives no interval.
+const BOOT_PAUSE_FIRST: Duration = Duration::from_secs(10);
+/// Longest such pause.
+const BOOT_PAUSE_MAX: Duration = Duration::from_secs(300);
+/// Bounds of an interval that a central system gives.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
+/// Between heartbeats where the central system gives no interval.
+const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(300);
+/// Central system's and gateway's clocks differ noticeably.
+const CLOCK_DIFFERS_MS: u64 = 60_000;
+
+/// Whether the central system accepts the charge point (OCPP 1.6 section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// It was not told yet, or did not answer.
+    #[default]
+    Unknown,
+    /// It may be configured; it may say nothing of its own.
+    Pending,
+    /// It may say nothing.
+    Rejected,
+    /// It may work.
+    Accepted,
+}
+
+impl Registration {
+    /// For status pages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Pending => "pending",
+            Self::Rejected => "rejected",
+            Self::Accepted => "accepted",
+        }
+    }
+}
+
+/// What a message of the central system leads to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// To be written.
+    pub(super) answer: Option<String>,
+    /// The socket is to be closed, for this reason.
+    pub(super) close: Option<&'static str>,
+}
+
+/// One charge point towards its central system, over all its sockets.
+#[derive(Debug)]
+pub(super) struct Station {
+    calls: Calls<V16>,
+    face: Option<Face>,
+    registration: Registration,
+    boot_due: Duration,
+    boot_pause: Duration,
+    heartbeat_every: Duration,
+    heartbeat_due: Duration,
+    /// What this socket was told, by connector.
+    told: BTreeMap<u8, Notice>,
+    clock_differs: bool,
+}
+
+impl Station {
+    pub(super) fn new() -> Self {
+        Self {
+            calls: Calls::new(End::Station, CallsSettings::default()),
+            face: None,
+            registration: Registration::Unknown,
+            boot_due: Duration::ZERO,
+            boot_pause: BOOT_PAUSE_FIRST,
+            heartbeat_every: HEARTBEAT_DEFAULT,
+            heartbeat_due: Duration::ZERO,
+            told: BTreeMap::new(),
+            clock_differs: false,
+        }
+    }
+
+    pub(super) fn registration(&self) -> Registration {
+        self.registration
+    }
+
+    /// What the central system is to see from now on.
+    pub(super) fn show(&mut self, face: Face) {
+        self.face = Some(face);
+    }
+
+    /// A socket stands: every status is told on it. An acceptance outlives the socket (section 4.2).
+    pub(super) fn connected(&mut self) {
+        self.calls = Calls::new(End::Station, CallsSettings::default());
+        self.told.clear();
+    }
+
+    /// The frame to write now, if there is one.
+    pub(super) fn next_to_send(
+        &mut self,
+        now: &Timestamp,
+        fresh: impl FnOnce() -> MessageId,
+    ) -> Option<String> {
+        if self.calls.pending() == 0 {
+            let request = self.next_request(since_start(now))?;
+            let enqueued = self.calls.enqueue(fresh(), request, None);
+            debug_assert_eq!(enqueued, Ok(()), "nothing waits, and the id is fresh");
+        }
+        let sent = self.calls.next_to_send(since_start(now))?;
+        Some(sent.text)
+    }
+
+    fn next_request(&mut self, now: Duration) -> Option<Request> {
+        let face = self.face.as_ref()?;
+        if self.registration != Registration::Accepted {
+            return (self.boot_due <= now).then(|| face.boot.clone().into());
+        }
+        let changed = face
+            .notices
+            .iter()
+            .find(|(number, dated)| self.told.get(number) != Some(&dated.notice));
+        if let Some((number, dated)) = changed {
+            self.told.insert(*number, dated.notice.clone());
+            return Some(dated.notification(*number).into());
+        }
+        if self.heartbeat_due <= now {
+            self.heartbeat_due = now + self.heartbeat_every;
+            return Some(HeartbeatRequest::default().into());
+        }
+        None
+    }
+
+    /// When there is something to send or to give up, if nothing else happens.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let due = match self.registration {
+            Registration::Accepted => self.heartbeat_due,
+            Registration::Unknown | Registration::Pending | Registration::Rejected => self.boot_due,
+        };
+        self.calls
+            .deadline()
+            .or_else(|| self.face.is_some().then_some(due))
+    }
+
+    /// Gives up the call whose time is over; a sentence for the log.
+    pub(super) fn expire(&mut self, now: &Timestamp) -> Option<String> {
+        let settled = self.calls.expire(since_start(now))?;
+        Some(self.settled(now, settled))
+    }
+
+    /// Takes a text message of the socket.
+    pub(super) fn receive(&mut self, now: &Timestamp, text: &str) -> Heard {
+        match self.calls.receive(since_start(now), text) {
+            Received::Call(call) => self.called(&call),
+            Received::Settled(settled) => {
+                let told = self.settled(now, settled);
+                tracing::trace!("{told}");
+                Heard::default()
+            }
+            Received::Refused(refusal) => {
+                tracing::warn!(
+                    "A message of the central system was refused: {}",
+                    refusal.why
+                );
+                Heard {
+                    answer: refusal.text,
+                    close: None,
+                }
+            }
+            Received::Stray(id) => {
+                tracing::warn!(message.id = %id, "The central system answered a call that was not made");
+                Heard::default()
+            }
+            Received::Repeated(_) => Heard::default(),
+            Received::Flood => Heard {
+                answer: None,
+                close: Some("the central system sends calls without waiting for answers"),
+            },
+        }
+    }
+
+    fn called(&mut self, call: &IncomingCall<V16>) -> Heard {
+        let why = "this charge point does not offer that yet";
+        let answer = self.calls.refuse(&call.id, ErrorCode::NotSupported, why);
+        Heard {
+            answer: answer.ok(),
+            close: None,
+        }
+    }
+
+    fn settled(&mut self, now: &Timestamp, settled: Settled<V16>) -> String {
+        let told = format!("{} was {}", settled.action, settled.fate);
+        let answered = matches!(settled.fate, Fate::Answered(_));
+        if !answered {
+            tracing::warn!("Towards the central system: {told}");
+        }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the other answers say nothing that the charge point acts on"
+        )]
+        match settled.fate {
+            Fate::Answered(Response::BootNotification(answer)) => self.registered(now, &answer),
+            Fate::Answered(Response::Heartbeat(answer)) => self.hint(now, answer.current_time),
+            _ if settled.action == ocpp::v16::Action::BootNotification => {
+                self.boot_again(since_start(now), None);
+            }
+            _ => {}
+        }
+        told
+    }
+
+    fn registered(&mut self, now: &Timestamp, answer: &BootNotificationResponse) {
+        self.hint(now, answer.current_time);
+        let seconds = u64::try_from(answer.interval).unwrap_or(0);
+        let interval =
+            (seconds > 0).then(|| Duration::from_secs(seconds).clamp(INTERVAL_MIN, INTERVAL_MAX));
+        let at = since_start(now);
+        self.registration = match answer.status {
+            RegistrationStatus::Accepted => Registration::Accepted,
+            RegistrationStatus::Pending => Registration::Pending,
+            RegistrationStatus::Rejected => Registration::Rejected,
+        };
+        if self.registration == Registration::Accepted {
+            self.boot_pause = BOOT_PAUSE_FIRST;
+            self.heartbeat_every = interval.unwrap_or(HEARTBEAT_DEFAULT);
+            self.heartbeat_due = at + self.heartbeat_every;
+        } else {
+            self.boot_again(at, interval);
+        }
+    }
+
+    fn boot_again(&mut self, now: Duration, interval: Option<Duration>) {
+        self.boot_due = now + interval.unwrap_or(self.boot_pause);
+        self.boot_pause = (self.boot_pause * 2).min(BOOT_PAUSE_MAX);
+    }
+
+    /// The central system's clock is a hint for people; the gateway's own is not set by it.
+    fn hint(&mut self, now: &Timestamp, theirs: Time) {
+        let differs = now.wall.0.abs_diff(theirs.unix_ms()) > CLOCK_DIFFERS_MS;
+        if differs && now.wall_known && !self.clock_differs {
+            tracing::warn!(
+                difference_ms = theirs.unix_ms() - now.wall.0,
+                "The central system's clock differs from this gateway's: check which of them is right"
+            );
+        }
+        self.clock_differs = differs;
+    }
+}
+
+fn since_start(now: &Timestamp) -> Duration {
+    Duration::from_millis(now.monotonic.0)
+}

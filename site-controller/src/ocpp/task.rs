@@ -1,0 +1,232 @@
+//! One charge point's task: connects, lets its [`Station`] talk, and tries again when the socket breaks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use site_model::Monotonic;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
+use tokio_tungstenite::tungstenite::protocol::Message;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::endpoint::Endpoint;
+use super::socket::{self, Socket};
+use super::station::Station;
+use crate::clock::Clock;
+use crate::ids;
+
+const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
+const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+/// A socket that stood this long was a good one: the next back-off begins small again.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
+/// How long TCP, TLS and handshake may take together.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a peer may take to read one frame.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// WebSocket pings: they keep mappings in routers alive and find dead sockets.
+const PING_EVERY: Duration = Duration::from_secs(60);
+/// A socket on which nothing came for so long is dead.
+const SILENT_MAX: Duration = Duration::from_secs(150);
+/// How long the goodbye may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(super) struct Task {
+    pub(super) endpoint: Endpoint,
+    pub(super) station: Station,
+    pub(super) clock: Clock,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Why a socket is over.
+enum Over {
+    /// We were told to stop.
+    Stopped,
+    /// It broke.
+    Broken(String),
+}
+
+impl Task {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut back_off = BACK_OFF_FIRST;
+        loop {
+            let began = Instant::now();
+            match self.one_socket(&stop).await {
+                Over::Stopped => return,
+                Over::Broken(problem) => self.tell(problem),
+            }
+            if began.elapsed() >= STABLE_AFTER {
+                back_off = BACK_OFF_FIRST;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(ids::jitter(back_off)) => {}
+            }
+            back_off = (back_off * 2).min(BACK_OFF_MAX);
+        }
+    }
+
+    /// Logs a problem when it is a new one; the status page shows the latest.
+    fn tell(&self, problem: String) {
+        let mut state = self.shared.state();
+        state.status.connected_since = None;
+        let known = state.status.last_error.as_ref() == Some(&problem);
+        state.status.last_error = Some(problem.clone());
+        drop(state);
+        let charge_point = &self.endpoint.charge_point;
+        if known {
+            tracing::debug!("Still no central system for {charge_point}: {problem}");
+        } else {
+            tracing::warn!(
+                charge_point.id = %charge_point,
+                "No central system for {charge_point}, charging goes on: {problem}"
+            );
+        }
+    }
+
+    async fn one_socket(&mut self, stop: &CancellationToken) -> Over {
+        let opened = tokio::select! {
+            () = stop.cancelled() => return Over::Stopped,
+            opened = timeout(OPEN_TIMEOUT, socket::open(&self.endpoint)) => opened,
+        };
+        let mut socket = match opened {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(problem)) => return Over::Broken(problem),
+            Err(_elapsed) => {
+                return Over::Broken(format!(
+                    "{} does not answer in time: check ocpp.url and the network",
+                    self.endpoint.address()
+                ));
+            }
+        };
+        self.connected();
+        let over = self.talk(&mut socket, stop).await;
+        // The peer may be gone already.
+        let _unheard = timeout(GOODBYE_TIMEOUT, socket.close(None)).await;
+        over
+    }
+
+    fn connected(&mut self) {
+        self.station.connected();
+        let mut state = self.shared.state();
+        state.status.connected_since = Some(self.clock.now().wall);
+        state.status.last_error = None;
+        drop(state);
+        tracing::info!(
+            charge_point.id = %self.endpoint.charge_point,
+            "{} is connected to its central system", self.endpoint.charge_point
+        );
+    }
+
+    async fn talk(&mut self, socket: &mut Socket, stop: &CancellationToken) -> Over {
+        let mut heard_at = Instant::now();
+        let mut ping_at = heard_at + PING_EVERY;
+        loop {
+            if let Err(problem) = self.say(socket).await {
+                return Over::Broken(problem);
+            }
+            let wake_at = self.wake_at(ping_at.min(heard_at + SILENT_MAX));
+            let shared = Arc::clone(&self.shared);
+            let turn = tokio::select! {
+                () = stop.cancelled() => return Over::Stopped,
+                message = socket.next() => {
+                    heard_at = Instant::now();
+                    self.hear(socket, message).await
+                }
+                () = shared.changed.notified() => Ok(()),
+                () = sleep_until(wake_at) => self.woken(socket, heard_at, &mut ping_at).await,
+            };
+            if let Err(problem) = turn {
+                return Over::Broken(problem);
+            }
+        }
+    }
+
+    /// Says everything that is to be said now.
+    async fn say(&mut self, socket: &mut Socket) -> Result<(), String> {
+        if let Some(face) = self.shared.state().face.clone() {
+            self.station.show(face);
+        }
+        while let Some(frame) = self.station.next_to_send(&self.clock.now(), ids::message) {
+            write(socket, Message::text(frame)).await?;
+        }
+        self.shared.state().status.registration = self.station.registration();
+        Ok(())
+    }
+
+    async fn hear(
+        &mut self,
+        socket: &mut Socket,
+        message: Option<Result<Message, Error>>,
+    ) -> Result<(), String> {
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                let heard = self.station.receive(&self.clock.now(), &text);
+                if let Some(answer) = heard.answer {
+                    write(socket, Message::text(answer)).await?;
+                }
+                heard.close.map_or(Ok(()), |why| Err(why.to_owned()))
+            }
+            Some(Ok(Message::Binary(_))) => {
+                Err("the central system sent bytes where OCPP-J has texts".to_owned())
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
+            Some(Ok(Message::Close(frame))) => {
+                let why = frame.map(|frame| frame.reason.to_string());
+                let why = why.filter(|why| !why.is_empty());
+                Err(format!(
+                    "the central system closed the socket ({})",
+                    why.unwrap_or_else(|| "without a reason".to_owned())
+                ))
+            }
+            Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
+                Err(format!(
+                    "the central system sent {size} bytes at once, at most {max_size} are taken"
+                ))
+            }
+            Some(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
+            None => Err("the central system hung up".to_owned()),
+        }
+    }
+
+    async fn woken(
+        &mut self,
+        socket: &mut Socket,
+        heard_at: Instant,
+        ping_at: &mut Instant,
+    ) -> Result<(), String> {
+        self.station.expire(&self.clock.now());
+        let now = Instant::now();
+        if now >= heard_at + SILENT_MAX {
+            return Err(format!(
+                "nothing was heard from the central system for {} s",
+                SILENT_MAX.as_secs()
+            ));
+        }
+        if now >= *ping_at {
+            *ping_at = now + PING_EVERY;
+            write(socket, Message::Ping(Vec::new().into())).await?;
+        }
+        Ok(())
+    }
+
+    fn wake_at(&self, latest: Instant) -> Instant {
+        let due = self.station.deadline().map(|due| {
+            let due = u64::try_from(due.as_millis()).unwrap_or(u64::MAX);
+            self.clock.instant(Monotonic(due))
+        });
+        due.map_or(latest, |due| due.min(latest))
+    }
+}
+
+async fn write(socket: &mut Socket, message: Message) -> Result<(), String> {
+    match timeout(WRITE_TIMEOUT, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
+        Err(_elapsed) => Err(format!(
+            "the central system took nothing for {} s",
+            WRITE_TIMEOUT.as_secs()
+        )),
+    }
+}
