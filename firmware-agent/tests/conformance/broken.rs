@@ -24,6 +24,11 @@ pub(crate) fn drivers() -> Vec<(&'static str, Wrong, &'static str)> {
         ),
         ("heidelberg-energy-control", ten_times_the_limit, "limit"),
         ("keba-p40", blocks_of_any_length, "(ReadTooLong)"),
+        (
+            "keba-p40",
+            |it| it.link.write_interval_ms = 0,
+            "(WriteInterval)",
+        ),
         ("keba-p40", is_taken_for_another, "is no"),
         ("kathrein-kwb", |it| it.setup.clear(), "(SetupMissing)"),
         ("kathrein-kwb", switches_while_charging, "(PhaseSwitch)"),

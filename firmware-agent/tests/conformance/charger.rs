@@ -239,7 +239,26 @@ impl Life<'_> {
             let asked = Milliamps(asked).max(lowest).min(control.maximum);
             self.ask(control, asked).await?;
         }
+        self.burst(control, lowest).await?;
         Ok(Step::Passed)
+    }
+
+    /// Of limits that come faster than the device takes them the newest one applies.
+    async fn burst(&mut self, control: &LimitControl, lowest: Milliamps) -> Result<(), String> {
+        let mut asked = lowest;
+        for limit in [9_000, 12_000, 15_000, 11_000] {
+            asked = Milliamps(limit).max(lowest).min(control.maximum);
+            self.rig.bus().write_limit(&self.it, asked);
+            self.quiet(Duration::from_millis(200)).await?;
+        }
+        let interval = Duration::from_millis(self.profile.link.write_interval_ms);
+        self.quiet(3 * interval + SETTLE).await?;
+        let offered = self.charger.limit();
+        if offered > asked || offered.0 + count_ma(control) < asked.0 {
+            let fault = format!("{asked} was asked last, the device offers {offered}");
+            return Err(self.rig.told(&fault));
+        }
+        Ok(())
     }
 
     /// A limit is never exceeded, nor missed by more than one count, and reads back.

@@ -207,6 +207,12 @@ impl Rig {
         self.bus.as_ref().expect("it is connected")
     }
 
+    /// Exceptions that devices have answered with.
+    pub(crate) fn refusals(&self) -> u64 {
+        let devices = self.bus().diagnostics().devices;
+        devices.iter().map(|device| device.exceptions).sum()
+    }
+
     /// The next event, whatever it is.
     pub(crate) async fn next(&mut self, until: Instant) -> Option<BusEvent> {
         match timeout_at(until, self.events.recv()).await {

@@ -139,7 +139,14 @@ pub(crate) async fn reads(profile: &Profile, way: Way, variant: &Variant) -> Out
     let mut rig = Rig::start(&world, way, wired, vec![device]);
     let truth = Truth::new(id("it"), &handle, profile);
     let looked = truth.look(&mut rig, true).await;
-    let outcome = looked.and_then(|()| rig.clean());
+    let refused = rig.refusals();
+    let more = rig.pass(Duration::from_secs(15), |_| Ok(())).await;
+    let asked_again = if rig.refusals() > refused {
+        Err(rig.told("asks again for what the device has refused"))
+    } else {
+        Ok(())
+    };
+    let outcome = looked.and(more).and(asked_again).and_then(|()| rig.clean());
     outcome.map_err(|fault| format!("{way:?} {variant:?}: {fault}"))?;
     Ok(Step::Passed)
 }
