@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use firmware_agent::client::{ByteStream, Client, Opened, Port};
 use firmware_agent::scan::{Found, Scan, Step, Thoroughness, Units, Words, serial_links};
-use firmware_agent::{BusLink, SerialFraming};
+use firmware_agent::{BusLink, SerialFraming, TcpFraming};
 use hw_profiles::{Parity, Profile, SerialLine, WordOrder, builtin, find};
-use simulator::{ChargerOptions, DeviceHandle, Fault, MeterOf, MeterOptions, SettingsLine, World};
+use simulator::{
+    ChargerOptions, DeviceHandle, Fault, MemoryServer, MeterOf, MeterOptions, SettingsLine, World,
+};
 use tokio::time::Instant;
 
 /// A line under test and everything on it.
@@ -362,6 +364,104 @@ async fn a_scan_that_is_dropped_half_way_keeps_what_it_found() {
         ended = scan.run(&mut client, &mut tell) => panic!("not interrupted: {ended:?}"),
     }
     assert_eq!(summary(scan.found()).len(), 1, "{:?}", scan.found());
+}
+
+/// Two lines behind one port: which one is heard depends on the settings.
+struct TwoLines([SettingsLine; 2], SerialLine);
+
+impl Port for TwoLines {
+    fn open<'a>(&'a mut self, link: &'a BusLink) -> Opened<'a> {
+        let BusLink::Serial { line, .. } = link else {
+            panic!("a serial line is scanned");
+        };
+        let second = usize::from(*line == self.1);
+        let stream = self.0[second].open(*line);
+        Box::pin(async move { Ok(Box::new(stream) as Box<dyn ByteStream>) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_with_other_settings_than_the_first_are_found_when_that_is_asked() {
+    let others = settings(19_200, Parity::Even, 1);
+    let mut first = Site::new(settings(9_600, Parity::None, 1));
+    first.add(1, "eastron-sdm630");
+    let mut second = Site::new(others);
+    second.add(7, "heidelberg-energy-control");
+    let meter = (1, Some("eastron-sdm630"));
+    let charger = (7, Some("heidelberg-energy-control"));
+    for (every_setting, expected) in [(false, vec![meter]), (true, vec![meter, charger])] {
+        let links: Vec<BusLink> = links().into_iter().filter(is_rtu).collect();
+        let port = TwoLines([first.line.clone(), second.line.clone()], others);
+        let opened = Client::open_on(port, links[0].clone()).await;
+        let mut client = opened.expect("the line opens");
+        let how = Thoroughness {
+            units: Units::between(1, 8),
+            every_setting,
+            ..Thoroughness::default()
+        };
+        let mut scan = Scan::new(links, builtin().to_vec(), how);
+        let scanned = scan.run(&mut client, &mut |_| {}).await;
+        scanned.expect("the line opens");
+        assert_eq!(summary(scan.found()), expected, "{every_setting}");
+    }
+}
+
+fn is_rtu(link: &BusLink) -> bool {
+    matches!(
+        link,
+        BusLink::Serial {
+            framing: SerialFraming::Rtu,
+            ..
+        }
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_that_nobody_can_read_are_told_with_their_unit() {
+    let mut site = Site::new(settings(9_600, Parity::None, 1));
+    let broken = site.add(2, "eastron-sdm630");
+    broken.set_fault(Fault::CrcErrors { permille: 1_000 });
+    let scan = site.scan(Thoroughness::default()).await;
+    assert_eq!(scan.found(), []);
+    let units: Vec<u8> = scan.garbled().iter().map(|one| one.1).collect();
+    assert!(units.contains(&2), "{units:?}");
+    assert!(units.iter().all(|unit| *unit == 2), "{units:?}");
+}
+
+/// Modbus TCP inside the process.
+struct Server(MemoryServer);
+
+impl Port for Server {
+    fn open<'a>(&'a mut self, _: &'a BusLink) -> Opened<'a> {
+        let stream = self.0.open();
+        Box::pin(async move { Ok(Box::new(stream) as Box<dyn ByteStream>) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tcp_device_is_found_once_even_if_it_answers_as_every_unit() {
+    let profile = Arc::new(built_in("keba-p40"));
+    for units in [vec![255], (0..=255).collect::<Vec<u8>>()] {
+        let world = World::new(11);
+        tokio::spawn(simulator::run(world.clone()));
+        let options = ChargerOptions::default();
+        let charger = world.add_charger("box", Arc::clone(&profile), options);
+        let devices = units.iter().map(|unit| (*unit, charger.device().clone()));
+        let server = Server(MemoryServer::new(devices.collect()));
+        let link = BusLink::Tcp {
+            host: "in-process".to_owned(),
+            port: 502,
+            framing: TcpFraming::Mbap,
+        };
+        let opened = Client::open_on(server, link.clone()).await;
+        let mut client = opened.expect("it opens");
+        let mut scan = Scan::new(vec![link], builtin().to_vec(), Thoroughness::default());
+        let scanned = scan.run(&mut client, &mut |_| {}).await;
+        scanned.expect("it opens");
+        let found = summary(scan.found());
+        assert_eq!(found, [(255, Some("keba-p40"))], "{} units", units.len());
+        assert_eq!(charger.writes(), []);
+    }
 }
 
 #[tokio::test(start_paused = true)]

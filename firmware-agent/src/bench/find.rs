@@ -25,15 +25,15 @@ pub(super) async fn scan_line(
     every_setting: bool,
 ) -> Result<()> {
     let named = line.link(None)?;
-    let (links, usual_units, usual_timeout) = match &named {
+    let (links, usual_timeout) = match &named {
         BusLink::Serial { path, .. } if line.is_open() => {
-            (scan::serial_links(path, builtin()), Units::default(), 100)
+            (scan::serial_links(path, builtin()), 100)
         }
-        BusLink::Serial { .. } => (vec![named.clone()], Units::default(), 100),
-        BusLink::Tcp { .. } => (vec![named.clone()], Units::usual(), 300),
+        BusLink::Serial { .. } => (vec![named.clone()], 100),
+        BusLink::Tcp { .. } => (vec![named.clone()], 300),
     };
     let how = Thoroughness {
-        units: units.map_or(usual_units, |(first, last)| Units::between(first, last)),
+        units: units.map_or_else(Units::default, |(first, last)| Units::between(first, last)),
         timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout)),
         every_setting,
     };

@@ -42,15 +42,6 @@ impl Units {
             rest: without_usual(range.clone()),
         }
     }
-
-    /// The usual ones only: on TCP nearly every device keeps its factory unit.
-    #[must_use]
-    pub fn usual() -> Self {
-        Self {
-            first: USUAL_UNITS.to_vec(),
-            rest: vec![],
-        }
-    }
 }
 
 fn without_usual(units: impl Iterator<Item = u8>) -> Vec<u8> {
