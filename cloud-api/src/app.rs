@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::admin::make_data_dir;
 use crate::broker::{Broker, BrokerError, BrokerSettings, TlsFiles};
 use crate::charge_point::ChargePoints;
 use crate::clock::Clock;
+use crate::command::{Commands, Dispatch, Reservations};
 use crate::config::{Config, EmbeddedBroker, ExternalBroker, Mqtt};
 use crate::db::Db;
 use crate::fleet::Fleet;
@@ -24,13 +26,17 @@ use crate::installer::{self, Installers, Logins, SigningKey, Tokens};
 use crate::keys::Keys;
 use crate::lifecycle::{Signals, tell_ready, tell_stopping};
 use crate::listener::{self, Bounds, HTTP_PROTOCOLS, ListenError};
+use crate::ocpp16::Central;
 use crate::quota::Quotas;
 use crate::secret::ServerSecrets;
 use crate::session::Sessions;
+use crate::station::{self, Door, Frames, Stations};
 use crate::tls;
 
 /// How long ingest may take to subscribe at the embedded broker.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(10);
+/// How long the last frames may take to be written when the server stops.
+const RECORDING_MAX: Duration = Duration::from_secs(2);
 /// Our client id at an external broker; the same over restarts, so that it keeps messages for us.
 const CLIENT_ID: &str = "dynamo-ingest";
 
@@ -45,6 +51,8 @@ pub struct Running {
     server: JoinHandle<()>,
     flushing: JoinHandle<()>,
     ingest: RunningIngest,
+    stations: Stations,
+    recording: JoinHandle<()>,
     broker: Option<Broker>,
     books: Books,
 }
@@ -85,13 +93,18 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let attempts = installer::Attempts::new(secrets.clone());
     let logins = Logins::new(installers, attempts, tokens.clone(), &config.http.proxies);
 
-    let stores = Stores {
-        attempts: Attempts::new(db.clone(), clock.clone()),
-        charge_points: ChargePoints::new(db.clone(), secrets.clone(), clock.clone(), fleet.clone()),
-        id_tokens: IdTokens::new(db.clone(), clock.clone()),
-        sessions: Sessions::new(db.clone()),
-        ocpp_endpoint: config.http.ocpp_endpoint(http),
+    let ground = Ground {
+        db: db.clone(),
+        secrets: secrets.clone(),
+        clock: clock.clone(),
+        fleet: fleet.clone(),
     };
+    let Ocpp {
+        stores,
+        stations,
+        door,
+        recording,
+    } = ground.ocpp(&config, http).await?;
     let gateways = Gateways::new(db.clone(), secrets, clock.clone());
     let (broker, source) = connect(&config.mqtt, gateways).await?;
     let ingest = Ingest::new(db.clone(), fleet.clone(), clock.clone());
@@ -102,7 +115,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     }
 
     let state = ApiState::new(clock, keys.clone(), quotas.clone(), fleet, tokens, stores);
-    let router = http::router(&state, installer::router(logins));
+    let sockets = OpenApiRouter::from(station::routes(door));
+    let router = http::router(&state, installer::router(logins).merge(sockets));
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener::serve(
         tcp,
@@ -122,25 +136,94 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         server,
         flushing,
         ingest,
+        stations,
+        recording,
         broker,
         books: Books { keys, quotas, db },
     })
 }
 
+/// What everything stands on.
+struct Ground {
+    db: Db,
+    secrets: ServerSecrets,
+    clock: Clock,
+    fleet: Fleet,
+}
+
+/// What charge points connect to, and what the REST API sees of it.
+struct Ocpp {
+    stores: Stores,
+    stations: Stations,
+    door: Door,
+    recording: JoinHandle<()>,
+}
+
+impl Ground {
+    async fn ocpp(self, config: &Config, http: SocketAddr) -> anyhow::Result<Ocpp> {
+        let Self {
+            db,
+            secrets,
+            clock,
+            fleet,
+        } = self;
+        let frames = Frames::new(db.clone());
+        let (recorder, recording) = frames.record();
+        let stations = Stations::new(clock.clone(), fleet.clone(), recorder);
+        let commands = Commands::new(db.clone(), clock.clone());
+        commands.recover().await?;
+        let id_tokens = IdTokens::new(db.clone(), clock.clone());
+        let charge_points = ChargePoints::new(db.clone(), secrets, clock.clone(), fleet.clone());
+        let central = Central::new(
+            db.clone(),
+            fleet.clone(),
+            clock.clone(),
+            id_tokens.clone(),
+            commands.clone(),
+        );
+        let door = Door::new(
+            stations.clone(),
+            charge_points.clone(),
+            central,
+            config.ocpp.unknown_stations,
+        );
+        let stores = Stores {
+            attempts: Attempts::new(db.clone(), clock.clone()),
+            charge_points,
+            id_tokens,
+            sessions: Sessions::new(db.clone()),
+            dispatch: Dispatch::new(commands, stations.clone(), fleet, clock.clone()),
+            reservations: Reservations::new(db, clock),
+            frames,
+            ocpp_endpoint: config.http.ocpp_endpoint(http),
+        };
+        Ok(Ocpp {
+            stores,
+            stations,
+            door,
+            recording,
+        })
+    }
+}
+
 impl Running {
-    /// Stops accepting, lets requests finish (at most 10 s), lets ingest finish its message, writes
+    /// Stops accepting, says farewell to charge points, lets requests finish (at most 10 s), lets ingest finish its message, writes
     /// the exact counts and closes the database.
     ///
     /// # Errors
     /// When the counts could not be written: they then stand as after a crash.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
+        self.stations.stop().await;
         self.server.await.context("the HTTP server panicked")?;
         self.ingest.stop().await;
         if let Some(broker) = self.broker {
             broker.stop().await;
         }
         self.flushing.abort();
+        drop(self.stations);
+        // Every recorder is gone with the last socket: what they noted is written.
+        let _written = tokio::time::timeout(RECORDING_MAX, self.recording).await;
         self.books.close().await
     }
 

@@ -251,8 +251,10 @@ impl<R: Routes> Server<R> {
         let router = self.router.clone();
         let builder = builder(http2);
         let io = TokioIo::new(CompleteRefusals::new(stream));
-        let connection =
-            builder.serve_connection(io, TowerToHyperService::new(WithPeer { router, peer }));
+        let connection = builder.serve_connection_with_upgrades(
+            io,
+            TowerToHyperService::new(WithPeer { router, peer }),
+        );
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(error, "Connection ended early");
         }

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
+use crate::station::UnknownStations;
 
 pub use fault::{ConfigError, Fault};
 pub use sample::sample;
@@ -30,6 +31,15 @@ pub struct Config {
     pub http: Http,
     /// How gateways reach us.
     pub mqtt: Mqtt,
+    /// How charge points are treated.
+    pub ocpp: Ocpp,
+}
+
+/// How charge points are treated that connect by OCPP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ocpp {
+    /// What becomes of one that nobody has registered.
+    pub unknown_stations: UnknownStations,
 }
 
 /// How the REST API is offered.
@@ -113,6 +123,9 @@ impl Default for Config {
                 listen: loopback(MQTT_PORT),
                 tls: None,
             }),
+            ocpp: Ocpp {
+                unknown_stations: UnknownStations::Refuse,
+            },
         }
     }
 }
@@ -193,11 +206,16 @@ fn read_config(reader: &Reader<'_>, mut root: Section<'_>, base: &Path) -> Optio
         Some(section) => read_mqtt(reader, section, base),
         None => Some(defaults.mqtt),
     };
+    let ocpp = match reader.section(&mut root, "ocpp") {
+        Some(section) => read_ocpp(reader, section),
+        None => Some(defaults.ocpp),
+    };
     reader.finish(root);
     Some(Config {
         data_dir,
         http: http?,
         mqtt: mqtt?,
+        ocpp: ocpp?,
     })
 }
 
@@ -220,6 +238,23 @@ fn read_http(reader: &Reader<'_>, mut section: Section<'_>, base: &Path) -> Opti
         tls: tls.files()?,
         proxies,
         public_ws,
+    })
+}
+
+fn read_ocpp(reader: &Reader<'_>, mut section: Section<'_>) -> Option<Ocpp> {
+    let word = reader.text(&mut section, "unknown_stations");
+    let unknown_stations = match word.as_deref() {
+        None | Some("refuse") => Some(UnknownStations::Refuse),
+        Some("hold") => Some(UnknownStations::Hold),
+        Some(_) => {
+            let remedy = "is neither \"refuse\" nor \"hold\"";
+            reader.fault(&section, "unknown_stations", remedy);
+            None
+        }
+    };
+    reader.finish(section);
+    Some(Ocpp {
+        unknown_stations: unknown_stations?,
     })
 }
 

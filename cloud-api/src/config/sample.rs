@@ -12,6 +12,7 @@ pub fn sample() -> String {
         data_dir,
         http,
         mqtt,
+        ocpp: _,
     } = Config::default();
     let Mqtt::Embedded(embedded) = mqtt else {
         unreachable!("the default broker is the embedded one");
@@ -42,6 +43,12 @@ listen = "{http.listen}"
 # proxies = ["192.0.2.10"]
 # How charge points reach this server from outside, as registering one answers it:
 # public_ws = "wss://csms.example.com"
+
+# Charge points that connect by OCPP.
+[ocpp]
+# One that nobody has registered is refused; "hold" lets it connect and tells it to wait, until it is
+# registered. Nothing that it tells meanwhile is kept.
+unknown_stations = "refuse"
 
 # Exactly one of the two brokers.
 [mqtt]

@@ -128,7 +128,7 @@ ca_file = "c"
     )
     .unwrap_err();
     let expected = [
-        "/etc/dynamo/c.toml:1: data_dri: is unknown; known here: data_dir, http, mqtt",
+        "/etc/dynamo/c.toml:1: data_dri: is unknown; known here: data_dir, http, mqtt, ocpp",
         "/etc/dynamo/c.toml:3: http.listen: `localhost:8080` is no IP address with port; write for instance \"127.0.0.1:8080\"",
         "/etc/dynamo/c.toml:4: http.allow_plain: must be true or false",
         "/etc/dynamo/c.toml:5: http.proxies: `10.0.0.0/8` is no IP address; write for instance [\"192.0.2.10\"]",
@@ -141,6 +141,37 @@ ca_file = "c"
         "/etc/dynamo/c.toml:16: mqtt.external.ca_file: has no use with tls = false: remove one of the two",
     ];
     assert_eq!(error.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn charge_points_are_told_where_they_connect_and_unknown_ones_are_refused_or_held() {
+    let bound = "127.0.0.1:4711".parse().unwrap();
+    let config = parse("").unwrap();
+    assert_eq!(config.ocpp.unknown_stations, UnknownStations::Refuse);
+    assert_eq!(
+        config.http.ocpp_endpoint(bound),
+        "ws://127.0.0.1:4711/ocpp/"
+    );
+    let text =
+        "[ocpp]\nunknown_stations = \"hold\"\n[http]\npublic_ws = \"wss://csms.example.com/\"";
+    let config = parse(text).unwrap();
+    assert_eq!(config.ocpp.unknown_stations, UnknownStations::Hold);
+    let endpoint = config.http.ocpp_endpoint(bound);
+    assert_eq!(endpoint, "wss://csms.example.com/ocpp/");
+    let wrong = "[ocpp]\nunknown_stations = \"maybe\"\n[http]\npublic_ws = \"https://x\"";
+    let expected = [
+        "/etc/dynamo/c.toml:4: http.public_ws: is no WebSocket address; write for instance \"wss://csms.example.com\"",
+        "/etc/dynamo/c.toml:2: ocpp.unknown_stations: is neither \"refuse\" nor \"hold\"",
+    ];
+    let mut told: Vec<_> = parse(wrong)
+        .unwrap_err()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let mut expected = expected.map(str::to_owned).to_vec();
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
 }
 
 #[test]

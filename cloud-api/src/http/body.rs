@@ -246,6 +246,38 @@ impl Fields {
         take(self).map(Some)
     }
 
+    /// Takes an optional object as fields of its own; give them back to [`Fields::absorb`].
+    pub fn nested(&mut self, name: &str) -> Option<Self> {
+        match self.optional(name) {
+            None => Some(Self {
+                values: BTreeMap::new(),
+                faults: Faults::default(),
+            }),
+            Some(Value::Object(object)) => Some(Self {
+                values: object.into_iter().collect(),
+                faults: Faults::default(),
+            }),
+            Some(_) => {
+                self.fault(name, "must be an object");
+                None
+            }
+        }
+    }
+
+    /// What is there, as it stands.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        Value::Object(self.values.clone().into_iter().collect())
+    }
+
+    /// Takes over the faults of nested fields; what is left of them is unknown.
+    pub fn absorb(&mut self, name: &str, nested: Self) {
+        for detail in nested.into_faults().details {
+            let field = format!("{name}.{}", detail.field);
+            self.faults.details.push(Detail::new(field, detail.message));
+        }
+    }
+
     /// Takes everything that is left.
     pub fn rest(&mut self) -> serde_json::Map<String, Value> {
         std::mem::take(&mut self.values).into_iter().collect()

@@ -125,6 +125,8 @@ pub struct ApiError {
     details: Vec<Detail>,
     required_scope: Option<Scope>,
     retry_after: Option<u64>,
+    /// How to authenticate, where it is 401.
+    challenge: &'static str,
 }
 
 impl ApiError {
@@ -135,6 +137,7 @@ impl ApiError {
             details: Vec::new(),
             required_scope: None,
             retry_after: None,
+            challenge: "Bearer realm=\"dynamo\"",
         }
     }
 
@@ -194,6 +197,18 @@ impl ApiError {
     #[must_use]
     pub fn unauthorized_because(message: &'static str) -> Self {
         Self::new(Code::Unauthorized, message)
+    }
+
+    /// 401: a charge point that did not show its password.
+    #[must_use]
+    pub fn station_unauthorized() -> Self {
+        Self {
+            challenge: "Basic realm=\"ocpp\", charset=\"UTF-8\"",
+            ..Self::new(
+                Code::Unauthorized,
+                "This charge point needs its id and its provisioning password (HTTP basic authentication).",
+            )
+        }
     }
 
     /// 401: the resource exists and is another organisation's.
@@ -358,12 +373,17 @@ impl ApiError {
     pub(crate) fn headers(&self) -> impl Iterator<Item = (header::HeaderName, HeaderValue)> {
         let challenge = (self.code == Code::Unauthorized).then_some((
             header::WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"dynamo\""),
+            HeaderValue::from_static(self.challenge),
         ));
         let retry = self
             .retry_after
             .map(|seconds| (header::RETRY_AFTER, seconds.into()));
         challenge.into_iter().chain(retry)
+    }
+
+    /// The error as one of many results in an answer that is none itself: its code and sentence.
+    pub(super) fn as_value(&self) -> serde_json::Value {
+        serde_json::json!({ "error": self.code.word(Style::Flat), "message": self.message })
     }
 
     /// The body in the style of the path.

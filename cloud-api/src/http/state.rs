@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::charge_point::ChargePoints;
 use crate::clock::Clock;
+use crate::command::{Dispatch, Reservations};
 use crate::fleet::Fleet;
 use crate::id_token::IdTokens;
 use crate::idempotency::Attempts;
@@ -11,6 +12,7 @@ use crate::installer::Tokens;
 use crate::keys::Keys;
 use crate::quota::Quotas;
 use crate::session::Sessions;
+use crate::station::Frames;
 
 /// The parts of the program that the REST API stands on; clones share them.
 #[derive(Debug, Clone)]
@@ -39,6 +41,12 @@ pub struct Stores {
     pub id_tokens: IdTokens,
     /// Charging sessions.
     pub sessions: Sessions,
+    /// Commands on their way to charge points.
+    pub dispatch: Dispatch,
+    /// Reservations of connectors.
+    pub reservations: Reservations,
+    /// Raw frames of charge points' sockets.
+    pub frames: Frames,
     /// Where charge points connect, without their id: `wss://csms.example.com/ocpp/`.
     pub ocpp_endpoint: String,
 }

@@ -10,11 +10,18 @@ pub(super) fn shown(at: Timestamp) -> String {
         .to_string()
 }
 
+/// The same with milliseconds, where the order of what happened matters.
+pub(super) fn shown_to_the_ms(at: Timestamp) -> String {
+    let ms = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
+    format!("{ms:.3}")
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn times_are_cut_to_the_second() {
         let at = "2026-05-01T09:14:32.999Z".parse().unwrap();
         assert_eq!(super::shown(at), "2026-05-01T09:14:32Z");
+        assert_eq!(super::shown_to_the_ms(at), "2026-05-01T09:14:32.999Z");
     }
 }

@@ -163,7 +163,9 @@ pub(crate) fn read_session(
         "INSERT INTO session_readings (session_id, kind, at_ms, meter_wh, boot)
          SELECT id, 'quarter_hour', CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS TEXT)
          FROM sessions
-         WHERE id = $1 AND gateway_id IS NOT DISTINCT FROM $2 AND ended_at_ms IS NULL",
+         WHERE id = $1 AND gateway_id IS NOT DISTINCT FROM $2 AND ended_at_ms IS NULL
+           AND NOT EXISTS (SELECT 1 FROM session_readings r
+                           WHERE r.session_id = $1 AND r.meter_wh = $4 AND r.at_ms = $3)",
         reading(author, at, session, meter)?,
     );
     Ok(insert.meaning(Update::SessionRead {

@@ -106,6 +106,27 @@ pub struct Reading {
     pub context: &'static str,
 }
 
+/// A transaction that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveTransaction {
+    /// Its id in OCPP 1.6.
+    pub transaction: i64,
+    /// Where it runs.
+    pub charge_point: String,
+    /// Where it runs.
+    pub connector: u8,
+    /// What authorized it.
+    pub id_tag: String,
+    /// Register at its start, Wh.
+    pub meter_start_wh: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Its session, where it is known.
+    pub session: Option<String>,
+    /// Whether it began while its charge point was not connected.
+    pub offline: bool,
+}
+
 /// The sessions in the database.
 #[derive(Debug, Clone)]
 pub struct Sessions {
@@ -217,6 +238,41 @@ impl Sessions {
         rows.first().map(read).transpose()
     }
 
+    /// Up to `limit` open transactions of an organisation after `offset`, oldest first; and how many
+    /// there are.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn active_transactions(
+        &self,
+        organisation: &OrganisationId,
+        charge_point: Option<&str>,
+        limit: u32,
+        offset: u32,
+    ) -> Result<(Vec<ActiveTransaction>, u64), DbError> {
+        let wanted = || -> Vec<Param> { vec![organisation.as_str().into(), charge_point.into()] };
+        let mut page = wanted();
+        page.extend([limit.into(), offset.into()]);
+        let rows = self
+            .db
+            .query(
+                "SELECT t.* FROM transactions t JOIN charge_points c ON c.id = t.charge_point_id
+                 WHERE c.organisation_id = $1 AND t.ended_at_ms IS NULL
+                   AND (CAST($2 AS TEXT) IS NULL OR t.charge_point_id = $2)
+                 ORDER BY t.started_at_ms, t.charge_point_id, t.transaction_id LIMIT $3 OFFSET $4",
+                page,
+            )
+            .await?;
+        let count = "SELECT COUNT(*) AS total FROM transactions t
+                     JOIN charge_points c ON c.id = t.charge_point_id
+                     WHERE c.organisation_id = $1 AND t.ended_at_ms IS NULL
+                       AND (CAST($2 AS TEXT) IS NULL OR t.charge_point_id = $2)";
+        let count = self.db.query(count, wanted()).await?;
+        let total = count.first().map_or(Ok(0), |row| row.unsigned("total"))?;
+        let transactions = rows.iter().map(transaction).collect::<Result<_, _>>()?;
+        Ok((transactions, total))
+    }
+
     /// Up to `limit` readings of a session after `offset`, in order; and how many there are.
     ///
     /// # Errors
@@ -243,6 +299,20 @@ impl Sessions {
         let readings = rows.iter().map(reading).collect::<Result<_, _>>()?;
         Ok((readings, total))
     }
+}
+
+fn transaction(row: &Row) -> Result<ActiveTransaction, DbError> {
+    let id = row.text("transaction_id")?.parse();
+    Ok(ActiveTransaction {
+        transaction: id.map_err(|_| damaged("transaction_id"))?,
+        charge_point: row.text("charge_point_id")?.to_owned(),
+        connector: u8::try_from(row.int("connector_id")?).map_err(|_| damaged("connector_id"))?,
+        id_tag: row.text("id_tag")?.to_owned(),
+        meter_start_wh: row.unsigned("meter_start_wh")?,
+        started_at: time(row.int("started_at_ms")?)?,
+        session: row.opt_text("session_id")?.map(str::to_owned),
+        offline: row.flag("offline")?,
+    })
 }
 
 fn reading(row: &Row) -> Result<Reading, DbError> {

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use cloud_api::charge_point::{ChargePoints, NewChargePoint};
 use cloud_api::clock::Clock;
+use cloud_api::command::{Commands, Dispatch, Reservations};
 use cloud_api::db::{Db, Statement};
 use cloud_api::fleet::{Fleet, Observation, RegisteredConnector, Registration, Update};
 use cloud_api::http::{ApiState, Envelope, Stores};
@@ -16,10 +17,12 @@ use cloud_api::id_token::IdTokens;
 use cloud_api::idempotency::Attempts;
 use cloud_api::installer::{SigningKey, Tokens};
 use cloud_api::keys::{Keys, NewKey, Scope};
+use cloud_api::ocpp16::Central;
 use cloud_api::organisation::{NewOrganisation, Organisations, Plan, Tier};
 use cloud_api::quota::Quotas;
 use cloud_api::secret::{Secret, ServerSecrets};
 use cloud_api::session::Sessions;
+use cloud_api::station::{Door, Frames, Stations, UnknownStations};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use site_model::{
@@ -27,6 +30,7 @@ use site_model::{
     SessionId, Watts,
 };
 use tower::ServiceExt as _;
+use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) const START: &str = "2026-05-01T09:14:05Z";
 /// Unix seconds of the full hour after [`START`].
@@ -47,6 +51,8 @@ static SIGNING_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
     SigningKey::from_pem(&Secret::new(pem)).unwrap()
 });
 
+const REFUSE: UnknownStations = UnknownStations::Refuse;
+
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) clock: Clock,
@@ -57,6 +63,8 @@ pub(crate) struct World {
     pub(crate) fleet: Fleet,
     pub(crate) tokens: Tokens,
     pub(crate) charge_points: ChargePoints,
+    pub(crate) commands: Commands,
+    pub(crate) stations: Stations,
     pub(crate) router: Envelope<Router>,
     pub(crate) ours: OrganisationId,
     pub(crate) theirs: OrganisationId,
@@ -89,7 +97,21 @@ impl World {
         };
         let (ours, theirs) = (create("Ours").await, create("Theirs").await);
         let fleet = Fleet::default();
-        Self::over(dir, clock, db, fleet, (ours, theirs))
+        Self::over(dir, clock, db, fleet, (ours, theirs), REFUSE)
+    }
+
+    /// The same world, which holds charge points that nobody has registered.
+    pub(crate) fn holding(self) -> Self {
+        let Self {
+            dir,
+            clock,
+            db,
+            fleet,
+            ours,
+            theirs,
+            ..
+        } = self;
+        Self::over(dir, clock, db, fleet, (ours, theirs), UnknownStations::Hold)
     }
 
     pub(crate) async fn new() -> Self {
@@ -165,8 +187,13 @@ impl World {
         db: Db,
         fleet: Fleet,
         (ours, theirs): (OrganisationId, OrganisationId),
+        unknown_stations: UnknownStations,
     ) -> Self {
         let secrets = ServerSecrets::load_or_create(dir.path()).unwrap();
+        let frames = Frames::new(db.clone());
+        let (recorder, _recording) = frames.record();
+        let stations = Stations::new(clock.clone(), fleet.clone(), recorder);
+        let commands = Commands::new(db.clone(), clock.clone());
         let stores = Stores {
             attempts: Attempts::new(db.clone(), clock.clone()),
             charge_points: ChargePoints::new(
@@ -177,9 +204,31 @@ impl World {
             ),
             id_tokens: IdTokens::new(db.clone(), clock.clone()),
             sessions: Sessions::new(db.clone()),
+            dispatch: Dispatch::new(
+                commands.clone(),
+                stations.clone(),
+                fleet.clone(),
+                clock.clone(),
+            ),
+            reservations: Reservations::new(db.clone(), clock.clone()),
+            frames,
             ocpp_endpoint: "wss://csms.example.com/ocpp/".to_owned(),
         };
         let charge_points = stores.charge_points.clone();
+        let central = Central::new(
+            db.clone(),
+            fleet.clone(),
+            clock.clone(),
+            stores.id_tokens.clone(),
+            commands.clone(),
+        );
+        let door = Door::new(
+            stations.clone(),
+            charge_points.clone(),
+            central,
+            unknown_stations,
+        );
+        let sockets = OpenApiRouter::from(cloud_api::station::routes(door));
         let keys = Keys::new(db.clone(), secrets, clock.clone());
         let quotas = Quotas::new(db.clone());
         let tokens = Tokens::new(SIGNING_KEY.clone(), clock.clone());
@@ -191,7 +240,7 @@ impl World {
             tokens.clone(),
             stores,
         );
-        let router = cloud_api::http::router(&state, utoipa_axum::router::OpenApiRouter::new());
+        let router = cloud_api::http::router(&state, sockets);
         Self {
             organisations: Organisations::new(db.clone(), clock.clone()),
             dir,
@@ -202,6 +251,8 @@ impl World {
             fleet,
             tokens,
             charge_points,
+            commands,
+            stations,
             router,
             ours,
             theirs,
@@ -224,7 +275,7 @@ impl World {
             ..
         } = self;
         let db = Db::open(&dir.path().join("cloud.sqlite")).unwrap();
-        Self::over(dir, clock, db, fleet, (ours, theirs))
+        Self::over(dir, clock, db, fleet, (ours, theirs), REFUSE)
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

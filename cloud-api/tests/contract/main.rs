@@ -1,14 +1,20 @@
-//! The REST contract, sections 1 and 2, against the whole router on a database of its own.
+//! The contract — REST, and the sockets of charge points — against the whole router on a database
+//! of its own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod central;
 mod charge_points;
+mod commands;
 mod document;
 mod endpoints;
 mod errors;
 mod harness;
 mod keys;
 mod quotas;
+mod reservations;
 mod sessions;
+mod station;
+mod stations;
 mod tokens;
 mod wire;
 mod wrong_callers;

@@ -2,7 +2,10 @@
 
 mod api_keys;
 mod charge_points;
+mod commands;
 mod fleet;
+mod ocpp16;
+mod reservations;
 mod sessions;
 mod tokens;
 
@@ -16,6 +19,9 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
         .merge(api_keys::routes())
         .merge(fleet::routes())
         .merge(charge_points::routes())
+        .merge(commands::routes())
+        .merge(ocpp16::routes())
+        .merge(reservations::routes())
         .merge(sessions::routes())
         .merge(tokens::routes())
 }

@@ -35,5 +35,6 @@ pub(super) async fn delete_charge_point(
     own(&state, caller.organisation(), &id).await?;
     let charge_points = &state.stores().charge_points;
     charge_points.delete(caller.organisation(), &id).await?;
+    state.stores().dispatch.stations().close(&id);
     Ok(StatusCode::NO_CONTENT)
 }

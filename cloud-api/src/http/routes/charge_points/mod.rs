@@ -3,6 +3,7 @@
 mod body;
 mod change;
 mod delete;
+mod frames;
 mod list;
 mod list_status;
 mod password;
@@ -28,6 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(secured!(change::change_charge_point))
         .routes(secured!(delete::delete_charge_point))
         .routes(secured!(status::charge_point_status))
+        .routes(secured!(frames::list_frames))
         .routes(secured!(password::renew_provisioning_password))
 }
 

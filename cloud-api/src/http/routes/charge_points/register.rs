@@ -269,6 +269,8 @@ pub(super) async fn register_charge_point(
         async move {
             let registered = state.stores().charge_points.register(new).await?;
             let kept = registered.charge_point;
+            // One that was held connects again, and is known then.
+            state.stores().dispatch.stations().close(&kept.id);
             let endpoint = &state.stores().ocpp_endpoint;
             let token = registered.path_token.as_ref();
             let body = RegisteredChargePoint {

@@ -4,6 +4,8 @@ mod body;
 mod list;
 mod read;
 mod readings;
+mod start;
+mod stop;
 
 use site_model::SessionId;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +19,9 @@ use crate::session::Session;
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(secured!(list::list_sessions))
+        .routes(secured!(start::start_session))
         .routes(secured!(read::read_session))
+        .routes(secured!(stop::stop_session))
         .routes(secured!(readings::list_meter_values))
 }
 

@@ -1,0 +1,104 @@
+//! Gives a command to a charge point: noted before it is sent, and its end noted before it is told.
+
+use std::time::Duration;
+
+use site_model::ChargePointId;
+
+use super::{Command, Commands, NewCommand};
+use crate::clock::Clock;
+use crate::db::DbError;
+use crate::fleet::Fleet;
+use crate::id::CommandId;
+use crate::station::{Fate, Order, Outcome, Stations};
+
+/// Why a command was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreachable {
+    /// The charge point is offline, and nothing is connected.
+    #[error("The charge point is offline: its OCPP socket is closed.")]
+    SocketClosed,
+    /// Its socket is open, but it does not answer.
+    #[error(
+        "The charge point is offline: its OCPP socket is open, but the device does not answer."
+    )]
+    Silent,
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Commands on their way to stations; clones share it.
+#[derive(Debug, Clone)]
+pub struct Dispatch {
+    commands: Commands,
+    stations: Stations,
+    fleet: Fleet,
+    clock: Clock,
+}
+
+impl Dispatch {
+    /// Commands to these stations.
+    #[must_use]
+    pub fn new(commands: Commands, stations: Stations, fleet: Fleet, clock: Clock) -> Self {
+        Self {
+            commands,
+            stations,
+            fleet,
+            clock,
+        }
+    }
+
+    /// The commands.
+    #[must_use]
+    pub fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// The stations.
+    #[must_use]
+    pub fn stations(&self) -> &Stations {
+        &self.stations
+    }
+
+    /// Whether a charge point can be given commands.
+    ///
+    /// # Errors
+    /// [`Unreachable`] that says what is missing.
+    pub fn check(&self, charge_point: &ChargePointId) -> Result<(), Unreachable> {
+        if self.stations.version_of(charge_point).is_none() {
+            return Err(Unreachable::SocketClosed);
+        }
+        let live = self.fleet.find(charge_point);
+        if live.is_none_or(|live| !live.online) {
+            return Err(Unreachable::Silent);
+        }
+        Ok(())
+    }
+
+    /// Gives a command and waits for its answer, or for the end of its time.
+    ///
+    /// # Errors
+    /// [`Unreachable`]; then nothing was noted or sent.
+    pub async fn give(&self, new: NewCommand) -> Result<Command, Unreachable> {
+        self.check(&new.charge_point)?;
+        let id = CommandId::mint(self.clock.now());
+        self.commands.create(&id, &new).await?;
+        let order = Order {
+            id: id.as_str().to_owned(),
+            action: new.action,
+            payload: new.payload,
+            answer_within: Duration::from_secs(new.timeout_s.into()),
+        };
+        let outcome = self.stations.call(&new.charge_point, order).await;
+        let outcome = outcome.unwrap_or(Outcome {
+            fate: Fate::NotSent("the socket closed before it was sent"),
+            sent_at: None,
+            took: Duration::ZERO,
+            request_frame: None,
+            response_frame: None,
+        });
+        self.commands.answered(&id, new.action, &outcome).await?;
+        let command = self.commands.find(&id).await?;
+        Ok(command.ok_or_else(|| DbError::Engine("a command is gone".to_owned()))?)
+    }
+}
