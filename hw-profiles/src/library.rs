@@ -1,8 +1,9 @@
 //! The profiles that come with the software, and those that a site adds as files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::fault::{Fault, Faults};
 use crate::frames::FrameFile;
@@ -16,12 +17,7 @@ struct Embedded {
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-static BUILTIN: LazyLock<Vec<Profile>> = LazyLock::new(|| {
-    let load = |file: &Embedded| {
-        Profile::from_toml(file.name, file.text).unwrap_or_else(|faults| panic!("{faults}"))
-    };
-    PROFILES.iter().map(load).collect()
-});
+static BUILTIN: LazyLock<Vec<Profile>> = LazyLock::new(|| PROFILES.iter().map(load).collect());
 
 /// Every profile that comes with the software, by id.
 ///
@@ -32,10 +28,25 @@ pub fn builtin() -> &'static [Profile] {
     &BUILTIN
 }
 
-/// The built-in profile of this id.
+/// The built-in profile of this id. Loads it alone: a site has few of them.
+///
+/// # Panics
+/// As [`builtin`].
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Profile> {
-    builtin().iter().find(|profile| profile.id == id)
+    static FOUND: Mutex<BTreeMap<&str, &Profile>> = Mutex::new(BTreeMap::new());
+    let is_it = |file: &&Embedded| file.name.strip_suffix(".toml") == Some(id);
+    let file = PROFILES.iter().find(is_it)?;
+    // Nobody panics between a change of the map and its end.
+    let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+    let profile = found
+        .entry(file.name)
+        .or_insert_with(|| Box::leak(Box::new(load(file))));
+    Some(profile)
+}
+
+fn load(file: &Embedded) -> Profile {
+    Profile::from_toml(file.name, file.text).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 /// The frames of every built-in profile, by id.
