@@ -10,6 +10,7 @@ mod documentation;
 mod independent;
 mod independent_devices;
 mod main_path;
+mod ocpp_station;
 mod outages;
 mod peers;
 mod quotas;
