@@ -33,10 +33,9 @@ impl<'a> Image<'a> {
             known: part.fixed.clone(),
         };
         let profile = &part.profile;
-        let telling = telling_names(profile);
         for register in &profile.registers {
-            let named = telling.contains(&register.name) || gated_by(profile, register);
-            if named && register.quantity.is_some() && !image.known.contains_key(&register.name) {
+            let looked_at = part.looked_at.contains(&register.name);
+            if looked_at && !image.known.contains_key(&register.name) {
                 let words = image.measured_words(register);
                 image.know(register, &words);
             }
@@ -115,7 +114,8 @@ impl<'a> Image<'a> {
             let raw = charger.phases.shown(switch)?;
             return Some(raw_words(register, &RawValue::Number(raw)));
         }
-        charger.memory.words(profile, register)
+        let write = self.part.repeats.get(&register.name)?;
+        Some(charger.memory.words(write, register))
     }
 
     fn measured_words(&self, register: &Register) -> Vec<u16> {
@@ -194,13 +194,17 @@ impl Solved {
     }
 }
 
-/// Whether something exists only where a condition on this register holds.
-fn gated_by(profile: &Profile, register: &Register) -> bool {
+/// Registers with a quantity that state rules, the sign of a pause or what exists depend on.
+pub(super) fn looked_at(profile: &Profile) -> BTreeSet<String> {
     let registers = profile.registers.iter().flat_map(|r| &r.when);
     let switch = profile.phase_switch.iter().flat_map(|switch| &switch.when);
-    registers
-        .chain(switch)
-        .any(|condition| condition.register == register.name)
+    let gates = registers.chain(switch).map(|c| c.register.clone());
+    let mut names: BTreeSet<String> = gates.chain(telling_names(profile)).collect();
+    names.retain(|name| {
+        let register = profile.register(name);
+        register.is_some_and(|register| register.quantity.is_some())
+    });
+    names
 }
 
 /// Raw values for a state, or for the nearest one that the profile has a word for.

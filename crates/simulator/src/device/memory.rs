@@ -43,11 +43,9 @@ impl Memory {
         self.get(&setup.write) == setup.value
     }
 
-    /// Words of a register that repeats what was written.
-    pub(crate) fn words(&self, profile: &Profile, register: &Register) -> Option<Vec<u16>> {
-        let write = written_to(profile, register)?;
-        let bits = converted(write.ty, self.get(write), register.ty);
-        Some(bits_words(register, bits))
+    /// Words of a register that repeats what was written there.
+    pub(crate) fn words(&self, write: &WriteRegister, register: &Register) -> Vec<u16> {
+        bits_words(register, converted(write.ty, self.get(write), register.ty))
     }
 }
 

@@ -1,14 +1,14 @@
 //! One connector of a charger, or a meter: its own view of the profile and what is true of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hw_profiles::{Profile, Register, WriteRegister};
 use site_model::VehicleState;
 
 use super::charger::Charger;
 use super::identity::{Given, fixed_values};
-use super::image::Solved;
-use super::memory::{Spot, roles};
+use super::image::{Solved, looked_at};
+use super::memory::{Spot, roles, written_to};
 use super::meter::Meter;
 use super::place::placed;
 use super::rules::{RawValues, all_hold, values_for_state};
@@ -31,6 +31,10 @@ pub(crate) struct Part {
     pub(crate) fixed: RawValues,
     pub(crate) unavailable: BTreeSet<String>,
     pub(crate) body: Body,
+    /// What registers repeat, by their names.
+    pub(super) repeats: BTreeMap<String, WriteRegister>,
+    /// Registers with a quantity that conditions look at.
+    pub(super) looked_at: BTreeSet<String>,
     pub(super) solved: Solved,
 }
 
@@ -49,8 +53,15 @@ impl Part {
         let failsafe = placed.profile.failsafe.take();
         placed.profile.failsafe =
             failsafe.filter(|failsafe| all_hold(&placed.profile, &failsafe.when, &fixed));
+        let profile = &placed.profile;
+        let repeats = |register: &Register| {
+            let write = written_to(profile, register)?;
+            Some((register.name.clone(), write.clone()))
+        };
         Self {
-            body: body(&placed.profile),
+            repeats: profile.registers.iter().filter_map(repeats).collect(),
+            looked_at: looked_at(profile),
+            body: body(profile),
             profile: placed.profile,
             absent: placed.absent,
             fixed,
