@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("site-wire", &["site-model"]),
     ("hw-profiles", &["site-model"]),
     ("ocpp", &[]),
-    ("station", &["ocpp"]),
+    ("station", &["ocpp", "site-model"]),
     ("firmware-agent", &["hw-profiles", "site-model"]),
     ("simulator", &["hw-profiles", "site-model"]),
     (

@@ -337,6 +337,8 @@ fn a_password_is_not_printed() {
         format!("{uri:?}"),
         r#""ftp://user:(not shown)@files.example/in""#
     );
+    let path = r#"[2,"1","GetDiagnostics",{"location":"https://files.example/a:b@c"}]"#;
+    assert_eq!(ocpp::redacted(path), path);
     let mail = r#"[2,"1","DataTransfer",{"data":"a@b.example","vendorId":"V"}]"#;
     assert_eq!(ocpp::redacted(mail), mail);
     assert!(

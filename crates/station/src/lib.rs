@@ -13,3 +13,5 @@ pub mod local_list;
 pub mod profiles;
 pub mod queue;
 pub mod reservation;
+pub mod sampling;
+pub mod telling;

@@ -104,6 +104,8 @@ impl Link {
                 Due::Connect
             }
             (Socket::Open, Registration::Accepted) => {
+                // The socket has lasted: only now the tries before it are forgotten.
+                self.failures = 0;
                 self.due = Some(now.saturating_add(self.heartbeat));
                 Due::Heartbeat
             }
@@ -117,7 +119,6 @@ impl Link {
     /// The socket is open. Who was accepted since it started does not register again.
     pub fn opened(&mut self, now: Duration) {
         self.socket = Socket::Open;
-        self.failures = 0;
         self.due = Some(match self.registration {
             Registration::Accepted => now.saturating_add(self.heartbeat),
             Registration::Unknown | Registration::Pending | Registration::Rejected => now,
@@ -140,7 +141,7 @@ impl Link {
             RegistrationStatus::Accepted => {
                 self.registration = Registration::Accepted;
                 self.failures = 0;
-                self.heartbeat = said.unwrap_or(self.settings.heartbeat);
+                self.heartbeat = said.unwrap_or(self.heartbeat);
                 self.due = Some(now.saturating_add(self.heartbeat));
             }
             RegistrationStatus::Pending => self.registration = Registration::Pending,

@@ -91,6 +91,25 @@ fn an_order_for_all_reaches_the_free_connectors_at_once_and_the_busy_one_later()
     assert_eq!(operative(&some), [true, true]);
 }
 
+#[test]
+fn the_charge_point_itself_waits_for_the_last_transaction() {
+    let mut some = Availability::new(2, &[]);
+    assert_eq!(
+        some.order(0, Inoperative, |_| true),
+        ordered(Scheduled, &[])
+    );
+    assert_eq!(some.transaction_ended(|number| number == 2), [1]);
+    assert_eq!(operative(&some), [false, true]);
+    assert_eq!(some.transaction_ended(|_| false), [0, 2]);
+    let mut some = Availability::new(1, &[]);
+    let none = |number| number == 0;
+    assert_eq!(
+        some.order(0, Inoperative, none),
+        ordered(Accepted, &[0, 1]),
+        "connectors count, from 1"
+    );
+}
+
 fn at(second: i64) -> Time {
     Time::from_unix_ms(second * 1000).unwrap()
 }

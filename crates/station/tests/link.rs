@@ -72,11 +72,9 @@ fn an_accepted_charge_point_gives_signs_of_life_at_the_interval_it_was_told() {
     assert_eq!(link.deadline(), Some(seconds(122)));
     link.heartbeat_changed(seconds(70), seconds(10));
     assert_eq!(link.deadline(), Some(seconds(80)));
-    assert_eq!(
-        accepted(0).deadline(),
-        Some(seconds(302)),
-        "0 leaves it to us"
-    );
+    link.answered(seconds(75), &answer(RegistrationStatus::Accepted, 0), NONE);
+    assert_eq!(link.deadline(), Some(seconds(85)), "0 leaves it to us");
+    assert_eq!(accepted(0).deadline(), Some(seconds(302)));
 }
 
 #[test]
@@ -155,4 +153,28 @@ fn before_it_is_accepted_a_charge_point_says_and_does_little() {
     );
     link.answered(seconds(2), &answer(RegistrationStatus::Accepted, 30), NONE);
     assert_eq!(rights(&link), [true; 7]);
+}
+
+#[test]
+fn a_socket_that_does_not_last_is_opened_ever_less_often() {
+    let mut link = accepted(60);
+    for pause in [5, 10, 20] {
+        link.closed(seconds(100), NONE);
+        assert_eq!(link.due(seconds(100 + pause)), Some(Due::Connect));
+        link.opened(seconds(100 + pause));
+    }
+    assert_eq!(link.due(seconds(180)), Some(Due::Heartbeat), "it lasted");
+    link.closed(seconds(200), NONE);
+    assert_eq!(link.deadline(), Some(seconds(205)));
+
+    let mut link = connected();
+    link.closed(seconds(10), NONE);
+    link.opened(seconds(15));
+    link.answered(seconds(16), &answer(RegistrationStatus::Accepted, 60), NONE);
+    link.closed(seconds(20), NONE);
+    assert_eq!(
+        link.deadline(),
+        Some(seconds(25)),
+        "registering is success enough"
+    );
 }
