@@ -75,7 +75,8 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         Uplink::spawn(uplink_config, store.clone(), clock.clone(), goodbye.clone());
     let lost = Arc::new(OnceLock::new());
     let uplink_task = watch("the uplink", uplink_task, stop.clone(), Arc::clone(&lost));
-    let (stations, links_task) = Stations::spawn(plan.stations, &clock, &goodbye);
+    let (stations, links_task) =
+        Stations::spawn(plan.stations, &store, found.last_sequence, &clock, &goodbye).await;
     let links_task = watch("an OCPP link", links_task, stop.clone(), Arc::clone(&lost));
     let (bus_events, bus) = mpsc::channel(BUS_EVENTS_MAX);
     let buses = BusSet::spawn(plan.buses, &bus_events);

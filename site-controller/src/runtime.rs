@@ -221,6 +221,7 @@ impl<B: Buses> Runtime<B> {
     }
 
     fn store(&mut self, facts: Vec<site_model::Fact>) -> Ticket {
+        self.parts.stations.recorded(&facts);
         self.since_checkpoint += u64::try_from(facts.len()).unwrap_or(u64::MAX);
         let due = self.since_checkpoint > CHECKPOINT_EVERY_FACTS;
         if due {
@@ -306,6 +307,7 @@ impl<B: Buses> Runtime<B> {
             } => {
                 self.committed = last_sequence;
                 self.parts.uplink.committed(last_sequence);
+                self.parts.stations.committed(last_sequence);
                 self.release(through);
                 if self.storage_problem.take().is_some() {
                     tracing::info!(

@@ -2,9 +2,7 @@
 
 use site_model::RefusalReason;
 
-use super::report::{
-    ChargePoint, Cloud, Connector, Device, Failsafe, Ocpp, StatusReport, Storage,
-};
+use super::report::{ChargePoint, Cloud, Connector, Device, Failsafe, Ocpp, StatusReport, Storage};
 
 /// Columns of the terminal that the page is made for.
 const COLUMNS: usize = 80;
@@ -160,7 +158,19 @@ fn ocpp(page: &mut Page, link: &Ocpp, now_ms: i64) {
         }
         None => "NOT connected; charging goes on".to_owned(),
     };
-    page.entry("  OCPP", &format!("{}: {state}", link.address));
+    let waiting = match link.waiting {
+        0 => "nothing waits".to_owned(),
+        1 => "1 message waits".to_owned(),
+        many => format!("{many} messages wait"),
+    };
+    page.entry("  OCPP", &format!("{}: {state}, {waiting}", link.address));
+    if link.set_aside > 0 {
+        let refused = counted(link.set_aside, "message");
+        page.entry(
+            "",
+            &format!("{refused} REFUSED for good, kept in the journal"),
+        );
+    }
     if let Some(error) = &link.last_error {
         page.entry("", error);
     }

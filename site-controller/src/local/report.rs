@@ -104,6 +104,10 @@ pub struct Ocpp {
     pub connected_since_ms: Option<i64>,
     /// Whether the charge point is accepted there: unknown, pending, rejected or accepted.
     pub registration: String,
+    /// Starts and ends of sessions that are still to be told.
+    pub waiting: u64,
+    /// Messages about transactions that the central system would not take.
+    pub set_aside: u64,
     /// What went wrong last, with what to do.
     pub last_error: Option<String>,
 }
@@ -312,6 +316,8 @@ fn ocpp(link: &StationStatus) -> Ocpp {
         address: link.address.clone(),
         connected_since_ms: link.connected_since.map(|at| at.0),
         registration: link.registration.as_str().to_owned(),
+        waiting: link.waiting,
+        set_aside: link.set_aside,
         last_error: link.last_error.clone(),
     }
 }

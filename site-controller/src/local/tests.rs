@@ -296,6 +296,8 @@ fn charging() -> ChargePoint {
             address: "wss://csms.example:443/ocpp/1.6/CP-LEFT".into(),
             connected_since_ms: Some(1_763_799_880_000),
             registration: "accepted".into(),
+            waiting: 0,
+            set_aside: 1,
             last_error: None,
         }),
         connectors: vec![Connector {
@@ -330,6 +332,8 @@ fn offline() -> ChargePoint {
             address: "wss://csms.example:443/ocpp/1.6/CP-RIGHT".into(),
             connected_since_ms: None,
             registration: "unknown".into(),
+            waiting: 2,
+            set_aside: 0,
             last_error: Some("the central system hung up".into()),
         }),
         connectors: vec![Connector {

@@ -3,6 +3,8 @@
 
 mod endpoint;
 mod face;
+mod messages;
+mod queue;
 mod socket;
 mod station;
 mod task;
@@ -12,13 +14,16 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use site_model::{ChargePointId, ChargePointView, Timestamp, WallTime};
+use site_model::{Change, ChargePointId, ChargePointView, Fact, Timestamp, WallTime};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::store::Store;
+use crate::store::stations::{self, Place};
 use face::Face;
+use queue::Queue;
 use station::Station;
 use task::Task;
 
@@ -36,6 +41,10 @@ pub struct StationStatus {
     pub registration: Registration,
     /// What went wrong last, with what to do.
     pub last_error: Option<String>,
+    /// Starts and ends of sessions that are still to be told.
+    pub waiting: u64,
+    /// Messages about transactions that the central system would not take; the journal's file keeps them.
+    pub set_aside: u64,
 }
 
 /// Handle for the core's side; never blocks.
@@ -53,35 +62,48 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     face: Option<Face>,
+    last_sequence: u64,
     status: StationStatus,
 }
 
 impl Stations {
     /// Starts a task for each endpoint; they end after the token is cancelled. The handle is of all.
-    #[must_use]
-    pub fn spawn(
+    /// `last_sequence` is the journal's end.
+    pub async fn spawn(
         endpoints: Vec<Endpoint>,
+        store: &Store,
+        last_sequence: u64,
         clock: &Clock,
         stop: &CancellationToken,
     ) -> (Self, JoinHandle<()>) {
         let mut tasks = JoinSet::new();
         let mut links = BTreeMap::new();
+        forget_others(&endpoints, store).await;
         for endpoint in endpoints {
+            let charge_point = endpoint.charge_point.clone();
+            let place = place_of(&charge_point, store, last_sequence).await;
             let status = StationStatus {
                 address: endpoint.address(),
                 connected_since: None,
                 registration: Registration::Unknown,
                 last_error: None,
+                waiting: place.waiting,
+                set_aside: place.set_aside,
             };
-            let state = State { face: None, status };
+            let state = State {
+                face: None,
+                last_sequence,
+                status,
+            };
             let shared = Arc::new(Shared {
                 state: Mutex::new(state),
                 changed: Notify::new(),
             });
-            links.insert(endpoint.charge_point.clone(), Arc::clone(&shared));
+            links.insert(charge_point.clone(), Arc::clone(&shared));
             let task = Task {
                 endpoint,
                 station: Station::new(),
+                queue: Queue::new(store.clone(), charge_point, place.cursor),
                 clock: clock.clone(),
                 shared,
             };
@@ -108,6 +130,26 @@ impl Stations {
         }
     }
 
+    /// Facts were recorded: starts and ends of sessions wait to be told.
+    pub fn recorded(&self, facts: &[Fact]) {
+        for fact in facts {
+            if let Change::SessionStarted { charge_point, .. }
+            | Change::SessionEnded { charge_point, .. } = &fact.change
+                && let Some(link) = self.links.get(charge_point)
+            {
+                link.state().status.waiting += 1;
+            }
+        }
+    }
+
+    /// Facts up to this sequence are safe on disk.
+    pub fn committed(&self, last_sequence: u64) {
+        for link in self.links.values() {
+            link.state().last_sequence = last_sequence;
+            link.changed.notify_one();
+        }
+    }
+
     /// How each link is doing.
     #[must_use]
     pub fn status(&self) -> BTreeMap<ChargePointId, StationStatus> {
@@ -115,6 +157,34 @@ impl Stations {
         links
             .map(|(id, link)| (id.clone(), link.state().status.clone()))
             .collect()
+    }
+}
+
+/// Where the file says that the charge point stands. While it cannot be had nothing is told; the
+/// daemon's notices say why.
+async fn place_of(charge_point: &ChargePointId, store: &Store, end: u64) -> Place {
+    let id = charge_point.clone();
+    let place = store.work(move |db| stations::begin(db, &id, end)).await;
+    place.unwrap_or_else(|problem| {
+        tracing::error!(charge_point.id = %charge_point, "Its transactions are told after the next start: {problem}");
+        Place {
+            cursor: u64::MAX,
+            waiting: 0,
+            set_aside: 0,
+        }
+    })
+}
+
+async fn forget_others(endpoints: &[Endpoint], store: &Store) {
+    let wanted: Vec<ChargePointId> = endpoints
+        .iter()
+        .map(|endpoint| endpoint.charge_point.clone())
+        .collect();
+    let gone = store.work(move |db| stations::forget_others(db, &wanted));
+    for charge_point in gone.await.unwrap_or_default() {
+        tracing::warn!(
+            "{charge_point} has no central system any more: what it had not told is not told"
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a charge point says to its central system, and when: boot first, then statuses, then
-//! heartbeats. Pure: time and message ids are arguments, frames are texts.
+//! What a charge point says to its central system, and when: boot first, then statuses, heartbeats
+//! and the messages about its transactions. Pure: time and message ids are arguments, frames are texts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use ocpp::{Time, v16::Response};
 use site_model::Timestamp;
 
 use super::face::{Face, Notice};
+use super::queue::Ready;
 
 /// Pause before a boot notification is repeated where the central system gives no interval.
 const BOOT_PAUSE_FIRST: Duration = Duration::from_secs(10);
@@ -24,6 +25,10 @@ const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(300);
 /// Central system's and gateway's clocks differ noticeably.
 const CLOCK_DIFFERS_MS: u64 = 60_000;
+
+/// Answers to messages about transactions may take this long: the message stays the oldest, and is
+/// sent again on the next socket only.
+const TRANSACTION_ANSWER_WITHIN: Duration = Duration::from_secs(180);
 
 /// Whether the central system accepts the charge point (OCPP 1.6 section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +79,16 @@ pub(super) struct Station {
     /// What this socket was told, by connector.
     told: BTreeMap<u8, Notice>,
     clock_differs: bool,
+    message: Option<Waiting>,
+    fate: Option<Fate<V16>>,
+}
+
+/// The oldest message about a transaction.
+#[derive(Debug)]
+struct Waiting {
+    ready: Ready,
+    sent: bool,
+    not_before: Duration,
 }
 
 impl Station {
@@ -88,6 +103,8 @@ impl Station {
             heartbeat_due: Duration::ZERO,
             told: BTreeMap::new(),
             clock_differs: false,
+            message: None,
+            fate: None,
         }
     }
 
@@ -104,6 +121,41 @@ impl Station {
     pub(super) fn connected(&mut self) {
         self.calls = Calls::new(End::Station, CallsSettings::default());
         self.told.clear();
+        if let Some(message) = &mut self.message {
+            message.sent = false;
+        }
+    }
+
+    /// A message about a transaction may be given.
+    pub(super) fn wants_message(&self) -> bool {
+        self.registration == Registration::Accepted && self.message.is_none()
+    }
+
+    /// Says this when nothing else is to be said; the oldest message about a transaction.
+    pub(super) fn give(&mut self, ready: Ready) {
+        self.message = Some(Waiting {
+            ready,
+            sent: false,
+            not_before: Duration::ZERO,
+        });
+    }
+
+    /// What became of the message that was given. [`Station::over`] or [`Station::again`] follows.
+    pub(super) fn take_fate(&mut self) -> Option<Fate<V16>> {
+        self.fate.take()
+    }
+
+    /// The message is done with.
+    pub(super) fn over(&mut self) {
+        self.message = None;
+    }
+
+    /// The message is sent again, on this socket, after a pause.
+    pub(super) fn again(&mut self, now: &Timestamp, after: Duration) {
+        if let Some(message) = &mut self.message {
+            message.sent = false;
+            message.not_before = since_start(now) + after;
+        }
     }
 
     /// The frame to write now, if there is one.
@@ -113,8 +165,15 @@ impl Station {
         fresh: impl FnOnce() -> MessageId,
     ) -> Option<String> {
         if self.calls.pending() == 0 {
-            let request = self.next_request(since_start(now))?;
-            let enqueued = self.calls.enqueue(fresh(), request, None);
+            let at = since_start(now);
+            let enqueued = match self.next_request(at) {
+                Some(request) => self.calls.enqueue(fresh(), request, None),
+                None => {
+                    let Ready { id, request } = self.next_message(at)?;
+                    let within = Some(TRANSACTION_ANSWER_WITHIN);
+                    self.calls.enqueue(id, request, within)
+                }
+            };
             debug_assert_eq!(enqueued, Ok(()), "nothing waits, and the id is fresh");
         }
         let sent = self.calls.next_to_send(since_start(now))?;
@@ -141,21 +200,37 @@ impl Station {
         None
     }
 
+    fn next_message(&mut self, now: Duration) -> Option<Ready> {
+        let message = self.message.as_mut()?;
+        let due = self.registration == Registration::Accepted
+            && !message.sent
+            && message.not_before <= now;
+        message.sent |= due;
+        due.then(|| message.ready.clone())
+    }
+
     /// When there is something to send or to give up, if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let due = match self.registration {
             Registration::Accepted => self.heartbeat_due,
             Registration::Unknown | Registration::Pending | Registration::Rejected => self.boot_due,
         };
+        let accepted = self.registration == Registration::Accepted;
+        let message = self.message.as_ref();
+        let message = message.filter(|message| accepted && !message.sent);
+        let due = message.map_or(due, |message| due.min(message.not_before));
         self.calls
             .deadline()
             .or_else(|| self.face.is_some().then_some(due))
     }
 
-    /// Gives up the call whose time is over; a sentence for the log.
+    /// Gives up the call whose time is over. A message about a transaction needs another socket then.
     pub(super) fn expire(&mut self, now: &Timestamp) -> Option<String> {
         let settled = self.calls.expire(since_start(now))?;
-        Some(self.settled(now, settled))
+        let message = self.message.as_ref().map(|message| &message.ready.id);
+        let needs_socket = message == Some(&settled.id);
+        let told = self.settled(now, settled);
+        needs_socket.then(|| format!("the central system is deaf: {told}"))
     }
 
     /// Takes a text message of the socket.
@@ -200,6 +275,10 @@ impl Station {
 
     fn settled(&mut self, now: &Timestamp, settled: Settled<V16>) -> String {
         let told = format!("{} was {}", settled.action, settled.fate);
+        let message = self.message.as_ref().map(|message| &message.ready.id);
+        if message == Some(&settled.id) && !matches!(settled.fate, Fate::TimedOut) {
+            self.fate = Some(settled.fate.clone());
+        }
         let answered = matches!(settled.fate, Fate::Answered(_));
         if !answered {
             tracing::warn!("Towards the central system: {told}");

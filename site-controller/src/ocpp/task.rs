@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::endpoint::Endpoint;
+use super::queue::{Queue, Settled, Told};
 use super::socket::{self, Socket};
 use super::station::Station;
 use crate::clock::Clock;
@@ -35,6 +36,7 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) station: Station,
+    pub(super) queue: Queue,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -148,11 +150,34 @@ impl Task {
         if let Some(face) = self.shared.state().face.clone() {
             self.station.show(face);
         }
+        self.transactions().await;
         while let Some(frame) = self.station.next_to_send(&self.clock.now(), ids::message) {
             write(socket, Message::text(frame)).await?;
         }
         self.shared.state().status.registration = self.station.registration();
         Ok(())
+    }
+
+    /// Settles the oldest message about a transaction and gives the next.
+    async fn transactions(&mut self) {
+        let now = self.clock.now();
+        if let Some(fate) = self.station.take_fate() {
+            match self.queue.settled(&fate) {
+                Settled::Over => self.station.over(),
+                Settled::Again(after) => self.station.again(&now, after),
+            }
+        }
+        if !self.station.wants_message() {
+            return;
+        }
+        let last = self.shared.state().last_sequence;
+        let mut told = Told::default();
+        if let Some(ready) = self.queue.next(&now, last, &mut told).await {
+            self.station.give(ready);
+        }
+        let mut state = self.shared.state();
+        state.status.waiting = state.status.waiting.saturating_sub(told.done);
+        state.status.set_aside += told.set_aside;
     }
 
     async fn hear(
@@ -196,7 +221,9 @@ impl Task {
         heard_at: Instant,
         ping_at: &mut Instant,
     ) -> Result<(), String> {
-        self.station.expire(&self.clock.now());
+        if let Some(deaf) = self.station.expire(&self.clock.now()) {
+            return Err(deaf);
+        }
         let now = Instant::now();
         if now >= heard_at + SILENT_MAX {
             return Err(format!(
@@ -212,7 +239,12 @@ impl Task {
     }
 
     fn wake_at(&self, latest: Instant) -> Instant {
-        let due = self.station.deadline().map(|due| {
+        let queue = self
+            .queue
+            .deadline()
+            .filter(|_| self.station.wants_message());
+        let dues = self.station.deadline().into_iter();
+        let due = dues.chain(queue).min().map(|due| {
             let due = u64::try_from(due.as_millis()).unwrap_or(u64::MAX);
             self.clock.instant(Monotonic(due))
         });

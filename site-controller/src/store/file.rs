@@ -7,11 +7,11 @@ use site_model::{Fact, JournalId, WallTime};
 
 use super::reserve::Reserve;
 use super::rows::{self, Number, Unreadable};
-use super::{Found, OpenError, Options};
+use super::{Found, OpenError, Options, stations};
 use crate::ids;
 
 /// Written to `PRAGMA user_version`; older ones are migrated at opening, newer ones refused.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The file and, while the disk is well, the connection to it.
 #[derive(Debug)]
@@ -149,10 +149,13 @@ fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Con
         return Err(Fault::Newer(version));
     }
     set_up(&db, options)?;
-    if version == 0 {
+    if version < SCHEMA_VERSION {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(rows::SCHEMA)?;
-        rows::set_journal_id(&tx, fresh.as_str())?;
+        if version == 0 {
+            tx.execute_batch(rows::SCHEMA)?;
+            rows::set_journal_id(&tx, fresh.as_str())?;
+        }
+        tx.execute_batch(stations::SCHEMA)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         tx.commit()?;
     }

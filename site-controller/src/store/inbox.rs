@@ -1,9 +1,11 @@
 //! What waits for the writer thread. Short locks, no disk under them, everything bounded.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use site_model::{Change, Fact};
 use site_wire::v1::Envelope;
 use tokio::sync::oneshot;
@@ -15,12 +17,25 @@ use super::{Figures, Ticket};
 pub(super) const WAITING_MAX_FACTS: usize = 8_192;
 /// Reads that may wait; the oldest gives way (its reader sees nothing and asks again).
 const READS_MAX: usize = 8;
+/// Jobs that may wait; the oldest gives way (its owner hears of no answer and asks again).
+const JOBS_MAX: usize = 64;
 
 /// Facts of one decision, and the state after them if a checkpoint is due.
 #[derive(Debug)]
 pub(super) struct Append {
     pub(super) facts: Vec<Fact>,
     pub(super) checkpoint: Option<Vec<Fact>>,
+}
+
+/// Work on the file for the station side; gets nothing while the disk fails.
+pub(super) struct Job(pub(super) Box<OnFile>);
+
+type OnFile = dyn FnOnce(Option<&mut Connection>) + Send;
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job")
+    }
 }
 
 /// A wish for facts.
@@ -38,6 +53,7 @@ pub(super) struct Work {
     pub(super) through: u64,
     pub(super) mark: Option<u64>,
     pub(super) reads: VecDeque<Read>,
+    pub(super) jobs: VecDeque<Job>,
     pub(super) close: Option<oneshot::Sender<()>>,
 }
 
@@ -90,6 +106,16 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
+    pub(super) fn job(&self, job: Job) {
+        let mut state = self.state();
+        if state.work.jobs.len() == JOBS_MAX {
+            state.work.jobs.pop_front();
+        }
+        state.work.jobs.push_back(job);
+        drop(state);
+        self.arrived.notify_one();
+    }
+
     pub(super) fn close(&self, reply: oneshot::Sender<()>) {
         self.state().work.close = Some(reply);
         self.arrived.notify_one();
@@ -102,6 +128,7 @@ impl Inbox {
         let idle = |state: &mut State| {
             let work = &state.work;
             work.reads.is_empty()
+                && work.jobs.is_empty()
                 && work.close.is_none()
                 && (work.appends.is_empty() || !with_appends)
         };
@@ -112,6 +139,7 @@ impl Inbox {
         let mut work = Work {
             through: state.work.through,
             reads: std::mem::take(&mut state.work.reads),
+            jobs: std::mem::take(&mut state.work.jobs),
             close: state.work.close.take(),
             ..Work::default()
         };

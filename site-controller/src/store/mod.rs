@@ -9,6 +9,7 @@ mod hold;
 mod inbox;
 mod reserve;
 mod rows;
+pub(crate) mod stations;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -16,11 +17,12 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use site_model::{Fact, JournalId, WallTime};
 use site_wire::v1::Envelope;
 use tokio::sync::{mpsc, oneshot};
 
-use inbox::{Append, Inbox, Read};
+use inbox::{Append, Inbox, Job, Read};
 
 /// After this many facts since the last checkpoint a new one is due (replay stays short).
 pub const CHECKPOINT_EVERY_FACTS: u64 = 20_000;
@@ -206,6 +208,31 @@ impl Store {
             reply,
         });
         answer.await.unwrap_or_default()
+    }
+
+    /// Works on the tables of the station side, after the facts that were handed over before.
+    ///
+    /// # Errors
+    /// A sentence, when the disk cannot be read or written; nothing was changed.
+    pub(crate) async fn work<T, E>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, String>
+    where
+        T: Send + 'static,
+        E: std::fmt::Display,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.job(Job(Box::new(move |db| {
+            let done = match db {
+                Some(db) => job(db).map_err(|error| error.to_string()),
+                None => Err("the journal cannot be written".to_owned()),
+            };
+            // Whoever asked may have gone.
+            let _unheard = reply.send(done);
+        })));
+        let busy = || Err("the journal is busy".to_owned());
+        answer.await.unwrap_or_else(|_| busy())
     }
 
     /// Figures for the status page.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use site_model::Fact;
 use site_wire::v1::{BATCH_MAX_FACTS, Envelope};
 
-use super::KEEP_ACKNOWLEDGED_DAYS;
+use super::{KEEP_ACKNOWLEDGED_DAYS, stations};
 
 /// A read stops after the fact that reaches this size, so that a batch stays far below the cloud's bound of 1 MiB.
 pub(super) const READ_MAX_BYTES: usize = 192 * 1024;
@@ -136,7 +136,9 @@ pub(super) fn delete_acknowledged(tx: &Transaction<'_>) -> rusqlite::Result<usiz
 }
 
 fn delete_through(tx: &Transaction<'_>, sequence: u64) -> rusqlite::Result<usize> {
-    let through = sequence.min(number(tx, Number::CheckpointSequence)?);
+    let through = sequence
+        .min(number(tx, Number::CheckpointSequence)?)
+        .min(stations::kept_after(tx)?);
     tx.execute(
         "DELETE FROM journal WHERE sequence IN
          (SELECT sequence FROM journal WHERE sequence <= ?1 ORDER BY sequence LIMIT ?2)",
@@ -209,7 +211,7 @@ pub(super) fn last_wall_ms(db: &Connection) -> Result<Option<i64>, Unreadable> {
 
 /// Why stored facts cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     /// From SQLite.
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
@@ -247,7 +249,7 @@ fn text_of(envelope: &Envelope) -> String {
         .expect("an envelope is made of texts and numbers and always writes as JSON")
 }
 
-fn parse(text: &str) -> Result<Envelope, Unreadable> {
+pub(super) fn parse(text: &str) -> Result<Envelope, Unreadable> {
     serde_json::from_str(text)
         .map_err(|error| Unreadable::Content(format!("a fact is not readable: {error}")))
 }

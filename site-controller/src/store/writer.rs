@@ -98,6 +98,9 @@ impl Writer {
             // A reader that went away needs no answer.
             let _unheard = read.reply.send(self.read(read.after));
         }
+        for job in work.jobs {
+            (job.0)(self.file.db.as_mut());
+        }
         work.close
     }
 

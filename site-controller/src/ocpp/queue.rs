@@ -1,0 +1,366 @@
+//! The messages about a charge point's transactions: which fact is told next, frozen before it is
+//! sent, and what follows from its answer. `station::queue` decides, the journal's file remembers.
+
+use std::time::Duration;
+
+use ocpp::v16::{Action, Request, V16};
+use ocpp::{Action as _, Fate, MessageId, Payload as _, Time};
+use site_model::{Change, ChargePointId, Fact, SessionId, Timestamp};
+use station::queue::{Head, Next as After, StartToldAs, Step, Tries};
+
+use super::messages;
+use crate::ids;
+use crate::store::Store;
+use crate::store::stations::{self, Ended, Frozen, Known, Next};
+
+/// `TransactionMessageAttempts` and `TransactionMessageRetryInterval` (OCPP 1.6 section 9.1).
+const TRIES: Tries = Tries {
+    attempts: 3,
+    interval: Duration::from_secs(60),
+};
+/// The cursor is written without a message once it lags this far: facts behind it cannot be deleted.
+const LAG_MAX_FACTS: u64 = 1_000;
+/// When the file cannot be had it is tried again after this time.
+const FILE_AGAIN: Duration = Duration::from_secs(5);
+
+/// A message on its way.
+#[derive(Debug)]
+struct Outgoing {
+    sequence: u64,
+    about: About,
+    payload: String,
+    refused: u32,
+}
+
+/// What a message is about.
+#[derive(Debug, Clone)]
+enum About {
+    Start(SessionId),
+    Reading,
+    Stop(SessionId),
+}
+
+/// The queue of one charge point.
+#[derive(Debug)]
+pub(super) struct Queue {
+    store: Store,
+    charge_point: ChargePointId,
+    /// Looked at up to here.
+    scanned: u64,
+    /// The file's cursor.
+    cursor: u64,
+    outgoing: Option<Outgoing>,
+    /// Settled, and not in the file yet.
+    unsaved: Option<(u64, Ended)>,
+    not_before: Duration,
+}
+
+/// A message for the station to send.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) id: MessageId,
+    pub(super) request: Request,
+}
+
+/// What follows from an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It is done with.
+    Over,
+    /// It is sent again after this time.
+    Again(Duration),
+}
+
+/// What became true while the queue was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Starts and ends that are told or set aside.
+    pub(super) done: u64,
+    /// Of these, set aside.
+    pub(super) set_aside: u64,
+}
+
+impl Queue {
+    pub(super) fn new(store: Store, charge_point: ChargePointId, cursor: u64) -> Self {
+        Self {
+            store,
+            charge_point,
+            scanned: cursor,
+            cursor,
+            outgoing: None,
+            unsaved: None,
+            not_before: Duration::ZERO,
+        }
+    }
+
+    /// When to look again although no fact came.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        (self.not_before > Duration::ZERO).then_some(self.not_before)
+    }
+
+    /// The next message, if there is one and its time is known. `last` is the journal's end.
+    pub(super) async fn next(
+        &mut self,
+        now: &Timestamp,
+        last: u64,
+        told: &mut Told,
+    ) -> Option<Ready> {
+        let at = Duration::from_millis(now.monotonic.0);
+        if at < self.not_before {
+            return None;
+        }
+        self.not_before = Duration::ZERO;
+        match self.look(now, last, told).await {
+            Ok(Look::Ready(ready)) => return Some(ready),
+            Ok(Look::Nothing) => {}
+            Ok(Look::Wait) => self.not_before = at + FILE_AGAIN,
+            Err(problem) => {
+                tracing::warn!(charge_point.id = %self.charge_point, "Transactions wait: {problem}");
+                self.not_before = at + FILE_AGAIN;
+            }
+        }
+        None
+    }
+
+    async fn look(&mut self, now: &Timestamp, last: u64, told: &mut Told) -> Result<Look, String> {
+        loop {
+            self.save(told).await?;
+            if self.outgoing.is_some() || !now.wall_known {
+                return Ok(Look::Nothing);
+            }
+            if self.scanned >= last {
+                return Ok(Look::Nothing);
+            }
+            let (id, scanned) = (self.charge_point.clone(), self.scanned);
+            let next = self
+                .store
+                .work(move |db| stations::next(db, &id, scanned))
+                .await?;
+            match next {
+                Next::Nothing => {
+                    self.scanned = last;
+                    self.keep_up().await?;
+                }
+                Next::Frozen(frozen, fact) => return self.again(frozen, &fact).map(Look::Ready),
+                Next::Fact {
+                    sequence,
+                    fact,
+                    known,
+                    offset_ms,
+                } => {
+                    // The correction of this boot is on its way into the journal.
+                    if offset_ms.is_none() && fact.at.boot == now.boot {
+                        return Ok(Look::Wait);
+                    }
+                    let offset_ms = offset_ms.unwrap_or(0);
+                    if let Some(ready) = self.first(sequence, &fact, known, offset_ms).await? {
+                        return Ok(Look::Ready(ready));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A message that was sent before.
+    fn again(&mut self, frozen: Frozen, fact: &Fact) -> Result<Ready, String> {
+        let readable = || {
+            let action = Action::from_name(&frozen.action)?;
+            let payload = serde_json::from_str(&frozen.payload).ok()?;
+            let request = Request::parse(action, payload).ok()?.value;
+            let id = MessageId::new(&frozen.message_id)?;
+            Some((id, request, about(fact)?))
+        };
+        let (id, request, about) = readable().ok_or_else(|| {
+            format!(
+                "the message kept for fact {} is not readable",
+                frozen.sequence
+            )
+        })?;
+        self.outgoing = Some(Outgoing {
+            sequence: frozen.sequence,
+            about,
+            payload: frozen.payload,
+            refused: 0,
+        });
+        Ok(Ready { id, request })
+    }
+
+    /// A message that is sent for the first time: kept word for word before it is.
+    async fn first(
+        &mut self,
+        sequence: u64,
+        fact: &Fact,
+        known: Option<Known>,
+        offset_ms: i64,
+    ) -> Result<Option<Ready>, String> {
+        let time = Time::from_unix_ms(fact.at.wall.0.saturating_add(offset_ms));
+        let connector = known.map_or(0, |known| known.connector);
+        let message = time.and_then(|time| messages::message(&fact.change, time, connector));
+        let (Some(about), Some(message)) = (about(fact), message) else {
+            let reason = "it does not fit a message of OCPP".to_owned();
+            self.set_aside(sequence, fact, String::new(), reason);
+            return Ok(None);
+        };
+        let shown = format!("{message:?}");
+        let head = Head {
+            message,
+            refused: 0,
+        };
+        let request = match head.step(start_told_as(known)) {
+            Step::Send(request) => request,
+            Step::SetAside(reason) => {
+                self.set_aside(sequence, fact, shown, reason.to_owned());
+                return Ok(None);
+            }
+        };
+        let (id, payload) = (ids::message(), request.to_json());
+        let frozen = Frozen {
+            sequence,
+            message_id: id.to_string(),
+            action: request.action().to_string(),
+            payload: payload.clone(),
+        };
+        let (charge_point, begins) = (self.charge_point.clone(), begins(fact));
+        self.store
+            .work(move |db| {
+                let start = begins
+                    .as_ref()
+                    .map(|(session, connector)| (session, *connector));
+                stations::freeze(db, &charge_point, &frozen, start)
+            })
+            .await?;
+        self.outgoing = Some(Outgoing {
+            sequence,
+            about,
+            payload,
+            refused: 0,
+        });
+        Ok(Some(Ready { id, request }))
+    }
+
+    /// Takes the fate of the message on its way.
+    pub(super) fn settled(&mut self, fate: &Fate<V16>) -> Settled {
+        let Some(mut outgoing) = self.outgoing.take() else {
+            return Settled::Over;
+        };
+        let ended = match TRIES.after(fate, outgoing.refused, 1) {
+            After::Again { after, refused } => {
+                outgoing.refused = refused;
+                self.outgoing = Some(outgoing);
+                return Settled::Again(after);
+            }
+            After::SetAside => self.refused_for_good(&outgoing, fate),
+            After::Told { transaction_id, .. } => match (outgoing.about, transaction_id) {
+                (About::Start(session), Some(transaction_id)) => Ended::Started {
+                    session,
+                    transaction_id,
+                },
+                (About::Stop(session), _) => Ended::Stopped { session },
+                (About::Reading | About::Start(_), _) => Ended::Read,
+            },
+        };
+        self.unsaved = Some((outgoing.sequence, ended));
+        Settled::Over
+    }
+
+    fn refused_for_good(&self, outgoing: &Outgoing, fate: &Fate<V16>) -> Ended {
+        tracing::error!(
+            charge_point.id = %self.charge_point,
+            sequence = outgoing.sequence,
+            "The central system does not take a message about a transaction ({fate}); it is kept in the journal's file"
+        );
+        Ended::SetAside {
+            message: outgoing.payload.clone(),
+            reason: fate.to_string(),
+            start: match &outgoing.about {
+                About::Start(session) => Some(session.clone()),
+                About::Reading | About::Stop(_) => None,
+            },
+        }
+    }
+
+    fn set_aside(&mut self, sequence: u64, fact: &Fact, message: String, reason: String) {
+        tracing::error!(
+            charge_point.id = %self.charge_point,
+            sequence,
+            "A message about a transaction is set aside: {reason}"
+        );
+        let start = begins(fact).map(|(session, _)| session);
+        let ended = Ended::SetAside {
+            message,
+            reason,
+            start,
+        };
+        self.unsaved = Some((sequence, ended));
+    }
+
+    /// What is settled goes into the file before the next is looked for.
+    async fn save(&mut self, told: &mut Told) -> Result<(), String> {
+        let Some((sequence, ended)) = self.unsaved.clone() else {
+            return Ok(());
+        };
+        let done = u64::from(ended != Ended::Read);
+        let aside = u64::from(matches!(ended, Ended::SetAside { .. }));
+        let charge_point = self.charge_point.clone();
+        self.store
+            .work(move |db| stations::end(db, &charge_point, sequence, &ended))
+            .await?;
+        told.done += done;
+        told.set_aside += aside;
+        self.unsaved = None;
+        (self.scanned, self.cursor) = (sequence, sequence);
+        Ok(())
+    }
+
+    async fn keep_up(&mut self) -> Result<(), String> {
+        let (charge_point, scanned) = (self.charge_point.clone(), self.scanned);
+        if scanned - self.cursor >= LAG_MAX_FACTS {
+            self.store
+                .work(move |db| stations::move_cursor(db, &charge_point, scanned))
+                .await?;
+            self.cursor = scanned;
+        }
+        Ok(())
+    }
+}
+
+/// What looking for the next message came to.
+enum Look {
+    Ready(Ready),
+    Nothing,
+    Wait,
+}
+
+fn about(fact: &Fact) -> Option<About> {
+    if let Change::SessionStarted { session, .. } = &fact.change {
+        return Some(About::Start(session.clone()));
+    }
+    if let Change::SessionEnded { session, .. } = &fact.change {
+        return Some(About::Stop(session.clone()));
+    }
+    matches!(fact.change, Change::MeterRead { .. }).then_some(About::Reading)
+}
+
+/// The session that a fact begins, and its connector.
+fn begins(fact: &Fact) -> Option<(SessionId, u8)> {
+    if let Change::SessionStarted {
+        session, connector, ..
+    } = &fact.change
+    {
+        return Some((session.clone(), connector.get()));
+    }
+    None
+}
+
+fn start_told_as(known: Option<Known>) -> StartToldAs {
+    match known {
+        Some(Known {
+            transaction_id: Some(id),
+            ..
+        }) => StartToldAs::Id(id),
+        Some(Known {
+            set_aside: true, ..
+        }) => StartToldAs::SetAside,
+        Some(_) | None => StartToldAs::NotYet,
+    }
+}

@@ -1,0 +1,282 @@
+//! One charge point with its journal, and the central system that the test plays.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use site_model::{
+    Announcement, BootId, Change, ChargePointId, ChargePointStatus, ChargePointView,
+    ConnectorAnnouncement, ConnectorId, ConnectorStatus, ConnectorType, ConnectorView, DeviceFault,
+    Fact, LimitOwner, Milliamps, Monotonic, Timestamp, WallTime, Watts,
+};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+use tokio_util::sync::CancellationToken;
+
+use super::super::{Endpoint, StationStatus, Stations};
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::store::{Options, Store, StoreEvent};
+use crate::uplink::Tls;
+
+pub(super) const SOON: Duration = Duration::from_secs(20);
+
+pub(super) fn registered(status: &str, interval: u64) -> Value {
+    json!({"status": status, "interval": interval, "currentTime": "2026-11-22T10:00:00Z"})
+}
+
+/// One charge point, and the port of its central system.
+pub(super) struct Bench {
+    listener: TcpListener,
+    stations: Stations,
+    tasks: JoinHandle<()>,
+    stop: CancellationToken,
+    clock: Clock,
+    store: Store,
+    events: mpsc::Receiver<StoreEvent>,
+    dir: TempDir,
+}
+
+impl Bench {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let clock = Clock::system(BootId(1));
+        Self::with(listener, clock, TempDir::new().unwrap()).await
+    }
+
+    /// The gateway starts on this journal.
+    async fn with(listener: TcpListener, clock: Clock, dir: TempDir) -> Self {
+        let port = listener.local_addr().unwrap().port();
+        let endpoint = Endpoint {
+            charge_point: charge_point(),
+            url: format!("ws://127.0.0.1:{port}/ocpp/1.6").parse().unwrap(),
+            tls: Tls::Off,
+            password: Some(Secret::new("p4ssw0rd")),
+        };
+        let opened = Store::open(dir.path(), WallTime(0), Options::default()).unwrap();
+        let (store, end) = (opened.store, opened.found.last_sequence);
+        let stop = CancellationToken::new();
+        let (stations, tasks) = Stations::spawn(vec![endpoint], &store, end, &clock, &stop).await;
+        let bench = Self {
+            listener,
+            stations,
+            tasks,
+            stop,
+            clock,
+            store,
+            events: opened.events,
+            dir,
+        };
+        bench.show(ConnectorStatus::Available, None);
+        bench
+    }
+
+    /// The gateway stops without a word to anybody and starts again on the same journal.
+    pub(super) async fn power_cut(self) -> Self {
+        let (listener, dir, clock) = (self.listener, self.dir, self.clock);
+        self.tasks.abort();
+        let _aborted = self.tasks.await;
+        drop(self.stations);
+        self.store.close().await;
+        Self::with(listener, clock, dir).await
+    }
+
+    /// Facts of the core go into the journal.
+    pub(super) async fn record(&mut self, at_ms: i64, changes: &[Change]) {
+        self.record_at(at_ms, true, changes).await;
+    }
+
+    /// The same, with a time that may not be the right one.
+    pub(super) async fn record_at(&mut self, at_ms: i64, known: bool, changes: &[Change]) {
+        let at = Timestamp {
+            boot: BootId(1),
+            monotonic: Monotonic(0),
+            wall: WallTime(at_ms),
+            wall_known: known,
+        };
+        let facts = changes.iter().map(|change| Fact {
+            at,
+            change: change.clone(),
+        });
+        let facts: Vec<Fact> = facts.collect();
+        self.stations.recorded(&facts);
+        self.store.append(facts, None);
+        let event = timeout(SOON, self.events.recv()).await.unwrap().unwrap();
+        let StoreEvent::Committed { last_sequence, .. } = event else {
+            panic!("{event:?}")
+        };
+        self.stations.committed(last_sequence);
+    }
+
+    pub(super) async fn waiting_becomes(&self, wanted: u64) {
+        let reached = async {
+            while self.link().waiting != wanted {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = timeout(SOON, reached).await.is_ok();
+        assert!(in_time, "{} wait, not {wanted}", self.link().waiting);
+    }
+
+    pub(super) fn show(&self, status: ConnectorStatus, fault: Option<&str>) {
+        let view = view(status, fault);
+        self.stations.show(&view, &self.clock.now());
+    }
+
+    pub(super) fn link(&self) -> StationStatus {
+        self.stations.status()[&charge_point()].clone()
+    }
+
+    pub(super) async fn error_becomes(&self, wanted: &str) {
+        let reached = async {
+            while self.link().last_error.as_deref() != Some(wanted) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = timeout(SOON, reached).await.is_ok();
+        assert!(in_time, "{wanted} is not {:?}", self.link().last_error);
+    }
+
+    #[expect(clippy::result_large_err, reason = "the library's own callback")]
+    pub(super) async fn accept(&mut self) -> Csms {
+        let (stream, _) = timeout(SOON, self.listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let check = |request: &Request, mut response: Response| {
+            assert_eq!(request.uri().path(), "/ocpp/1.6/CP-1");
+            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(header("authorization"), "Basic Q1AtMTpwNHNzdzByZA==");
+            assert_eq!(header("sec-websocket-protocol"), "ocpp1.6");
+            let chosen = HeaderValue::from_static("ocpp1.6");
+            response
+                .headers_mut()
+                .insert("sec-websocket-protocol", chosen);
+            Ok(response)
+        };
+        let socket = accept_hdr_async(stream, check).await.unwrap();
+        Csms { socket }
+    }
+
+    /// Refuses the next socket with this status, or without a subprotocol.
+    #[expect(clippy::result_large_err, reason = "the library's own callback")]
+    pub(super) async fn refuse(&mut self, status: Option<StatusCode>) {
+        let (stream, _) = timeout(SOON, self.listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let refuse = move |_: &Request, response: Response| match status {
+            None => Ok(response),
+            Some(status) => {
+                let mut refusal = ErrorResponse::new(None);
+                *refusal.status_mut() = status;
+                Err(refusal)
+            }
+        };
+        let _refused = accept_hdr_async(stream, refuse).await;
+    }
+
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        timeout(SOON, self.tasks).await.unwrap().unwrap();
+        self.store.close().await;
+    }
+}
+
+/// The central system's end of a socket.
+pub(super) struct Csms {
+    pub(super) socket: WebSocketStream<TcpStream>,
+}
+
+impl Csms {
+    pub(super) async fn next(&mut self) -> Value {
+        loop {
+            let message = timeout(SOON, self.socket.next()).await.unwrap();
+            if let Message::Text(text) = message.unwrap().unwrap() {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
+    }
+
+    pub(super) async fn call(&mut self, action: &str) -> Value {
+        let frame = self.next().await;
+        assert_eq!((&frame[0], &frame[2]), (&json!(2), &json!(action)));
+        frame
+    }
+
+    pub(super) async fn status(&mut self) -> Value {
+        let call = self.call("StatusNotification").await;
+        self.answer(&call, json!({})).await;
+        call[3].clone()
+    }
+
+    pub(super) async fn accept_boot(&mut self) {
+        let boot = self.call("BootNotification").await;
+        self.answer(&boot, registered("Accepted", 300)).await;
+    }
+
+    pub(super) async fn answer(&mut self, call: &Value, payload: Value) {
+        self.send(&json!([3, call[1], payload]).to_string()).await;
+    }
+
+    pub(super) async fn send(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+}
+
+pub(super) fn charge_point() -> ChargePointId {
+    ChargePointId::new("CP-1").unwrap()
+}
+
+fn view(status: ConnectorStatus, fault: Option<&str>) -> ChargePointView {
+    let connector = ConnectorId::new(1).unwrap();
+    ChargePointView {
+        announcement: Announcement {
+            charge_point: charge_point(),
+            vendor: "Heidelberg".to_owned(),
+            model: "Energy Control".to_owned(),
+            connectors: vec![ConnectorAnnouncement {
+                connector,
+                kind: ConnectorType::Type2,
+                max_power: Watts(11_040),
+            }],
+        },
+        status: ChargePointStatus::Available,
+        online: true,
+        last_answer: None,
+        serial: Some("4711".to_owned()),
+        firmware: Some("1.0.8".to_owned()),
+        connectors: vec![ConnectorView {
+            connector,
+            status,
+            observed: None,
+            error_code: fault.map(|_| 12),
+            fault: fault.map(|message| DeviceFault {
+                message: message.to_owned(),
+                remedy: "Replace it.".to_owned(),
+            }),
+            limit: Milliamps(16_000),
+            limit_owner: LimitOwner::Installation,
+            limit_read_back: None,
+            power: None,
+            meter: None,
+            session: None,
+        }],
+    }
+}
+
+impl Csms {
+    /// Accepts the boot and takes both statuses.
+    pub(super) async fn welcome(&mut self) {
+        self.accept_boot().await;
+        self.status().await;
+        self.status().await;
+    }
+}
