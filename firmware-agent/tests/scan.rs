@@ -253,13 +253,12 @@ async fn every_model_of_a_serial_line_is_recognised_as_it_comes_from_the_factory
         if found.profiles == [profile.id.as_str()] {
             certain += 1;
         } else {
-            let named = [found.profiles.as_slice(), &found.possible].concat();
-            assert!(named.contains(&profile.id), "{}: {found:?}", profile.id);
-            doubtful.push(format!("{} among {named:?}", profile.id));
+            assert_eq!(found.best(), Some(profile.id.as_str()), "{found:?}");
+            doubtful.push(found.possible.join(", "));
         }
     }
     say(&format!(
-        "{certain} models certain, not certain: {doubtful:#?}"
+        "{certain} models are certain; the others are the first of: {doubtful:#?}"
     ));
     assert!(certain > 0);
 }
