@@ -1,5 +1,5 @@
 //! What an OCPP 1.6 charge point decides: its configuration, who may charge and where, how much
-//! current its profiles allow, when it registers, and in which order its transactions are told.
+//! current its profiles allow, which meter values are told, and in which order its transactions.
 //!
 //! Pure: time is an argument, nothing is stored or sent here. What changes is given back, so that
 //! the shell can keep it before it answers.
@@ -8,10 +8,8 @@ pub mod authorize;
 pub mod availability;
 pub mod cache;
 pub mod configuration;
-pub mod link;
 pub mod local_list;
 pub mod profiles;
 pub mod queue;
 pub mod reservation;
 pub mod sampling;
-pub mod telling;
