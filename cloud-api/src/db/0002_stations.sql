@@ -58,7 +58,7 @@ DROP TABLE sessions;
 ALTER TABLE new_sessions RENAME TO sessions;
 CREATE INDEX sessions_organisation ON sessions (organisation_id, started_at_ms, id);
 CREATE INDEX sessions_running ON sessions (organisation_id) WHERE ended_at_ms IS NULL;
-CREATE INDEX sessions_charge_point ON sessions (charge_point_id) WHERE ended_at_ms IS NULL;
+CREATE INDEX sessions_charge_point ON sessions (charge_point_id, started_at_ms);
 CREATE INDEX sessions_ended ON sessions (ended_at_ms);
 
 -- What the answer to a POST was; NULL while it is being made, and for ever if it holds a secret.
@@ -105,6 +105,7 @@ CREATE UNIQUE INDEX transactions_start
   ON transactions (charge_point_id, connector_id, folded, meter_start_wh, started_at_ms);
 CREATE INDEX transactions_open ON transactions (charge_point_id, connector_id) WHERE ended_at_ms IS NULL;
 CREATE INDEX transactions_token ON transactions (folded) WHERE ended_at_ms IS NULL;
+CREATE INDEX transactions_unlinked ON transactions (charge_point_id) WHERE session_id IS NULL;
 CREATE INDEX transactions_session ON transactions (session_id);
 
 -- Stops of transactions that nobody began here; the latest of each charge point are kept.
@@ -144,6 +145,9 @@ CREATE TABLE commands (
   session_id      TEXT              -- that a start led to, or that a stop ended
 );
 CREATE INDEX commands_organisation ON commands (organisation_id, id);
+-- Commands whose transaction is known and whose session is not yet.
+CREATE INDEX commands_unlinked ON commands (charge_point_id)
+  WHERE session_id IS NULL AND transaction_id IS NOT NULL;
 CREATE INDEX commands_open ON commands (charge_point_id, command) WHERE completed_at_ms IS NULL;
 
 CREATE TABLE reservations (

@@ -13,7 +13,7 @@ use super::{
     message::{Batch, Received, TEXT_MAX, shortened},
     rows::{
         End, Start, correct_clock, end_session, keep_unread, mark_steps, of_connector,
-        read_session, start_session, wh,
+        read_session, start_session, tie_transactions, wh,
     },
 };
 use crate::{
@@ -308,6 +308,7 @@ impl Ingest {
                 };
                 let steps = start_session(Some(plan.gateway), &at.into(), &start)?;
                 plan.steps.extend(steps);
+                plan.steps.extend(tie_transactions(charge_point));
             }
             Change::MeterRead { session, meter } => {
                 let step = read_session(Some(plan.gateway), &at.into(), session, *meter)?;

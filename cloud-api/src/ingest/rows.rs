@@ -103,6 +103,34 @@ pub(crate) struct Start<'a> {
     pub(crate) billing_grade: bool,
 }
 
+/// Ties transactions of a charge point behind a gateway to the sessions that they are. Its gateway tells
+/// both from one fact, so tag, register and time of their starts are the same; whichever arrives
+/// second finds the other.
+pub(crate) fn tie_transactions(charge_point: &ChargePointId) -> [Step; 2] {
+    let of = || vec![charge_point.as_str().into()];
+    [
+        Step::new(
+            "UPDATE transactions SET session_id =
+               (SELECT MAX(s.id) FROM sessions s
+                WHERE s.charge_point_id = $1 AND s.connector_id = transactions.connector_id
+                  AND LOWER(s.id_tag) = transactions.folded
+                  AND s.meter_start_wh = transactions.meter_start_wh
+                  AND s.started_at_ms BETWEEN transactions.started_at_ms - 1000
+                                          AND transactions.started_at_ms + 1000)
+             WHERE charge_point_id = $1 AND session_id IS NULL",
+            of(),
+        ),
+        Step::new(
+            "UPDATE commands SET session_id =
+               (SELECT t.session_id FROM transactions t
+                WHERE t.charge_point_id = $1 AND t.transaction_id = commands.transaction_id)
+             WHERE charge_point_id = $1 AND session_id IS NULL AND transaction_id IS NOT NULL
+               AND completed_at_ms IS NOT NULL",
+            of(),
+        ),
+    ]
+}
+
 /// How a session ends.
 #[derive(Debug)]
 pub(crate) struct End<'a> {

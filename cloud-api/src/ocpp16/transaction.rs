@@ -15,7 +15,9 @@ use crate::fleet::{Told, Update, damaged};
 use crate::id::mint;
 use crate::id_token::folded;
 use crate::ingest::apply::Step;
-use crate::ingest::rows::{End, Moment, Start, end_session, read_session, start_session};
+use crate::ingest::rows::{
+    End, Moment, Start, end_session, read_session, start_session, tie_transactions,
+};
 use crate::secret::fill_random;
 use crate::station::Refused;
 
@@ -136,6 +138,10 @@ impl Central {
             match self.book_start(known, steps).await {
                 Ok(()) => {
                     self.link_command(known, start, transaction).await?;
+                    if known.station.gateway.is_some() {
+                        let ties = tie_transactions(&known.station.id);
+                        self.book(known, ties.into()).await?;
+                    }
                     return Ok(transaction);
                 }
                 // The same start was booked meanwhile, or the id is taken.
@@ -355,7 +361,10 @@ impl Central {
         let mut steps = Vec::new();
         if let Some(session) = &open.session {
             let data = request.transaction_data.as_ref();
-            for (at_ms, meter) in registers(data.map_or(&[], |data| data.as_slice())) {
+            let told = registers(data.map_or(&[], |data| data.as_slice()));
+            // What it tells of the start and of the stop themselves is booked as these.
+            let between = |told: &(i64, u64)| open.started_at_ms < told.0 && told.0 < at_ms;
+            for (at_ms, meter) in told.into_iter().filter(between) {
                 let moment = Moment {
                     at_ms,
                     unsure: None,

@@ -23,6 +23,8 @@ const WRITE_MAX: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(60);
 /// How long a peer may be silent, answers to pings included.
 const SILENCE_MAX: Duration = Duration::from_secs(150);
+/// How long a peer has to hear why it is left.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// Messages within one second beyond which it is a flood: no station that waits for its answers
 /// gets there.
 const MESSAGES_PER_SECOND_MAX: u32 = 2_000;
@@ -488,13 +490,22 @@ impl<V: Version, S: System<V>> Line<V, S> {
         for settled in self.calls.close(self.began.elapsed()) {
             self.settle(settled, None);
         }
-        if let Some(farewell) = ended.farewell() {
-            let closing = async {
-                // The peer may be gone, or not read.
-                let _gone = self.socket.send(Message::Close(Some(farewell))).await;
-            };
-            let _slow = tokio::time::timeout(Duration::from_secs(1), closing).await;
-        }
+        let Self {
+            mut socket, seat, ..
+        } = self;
+        // The place is free at once: what follows is for the peer's sake only.
+        drop(seat);
+        let Some(farewell) = ended.farewell() else {
+            return;
+        };
+        let closing = async {
+            // The peer may be gone, or not read.
+            let _gone = socket.send(Message::Close(Some(farewell))).await;
+            // What it had sent before is read: else the system would reset the connection, and the
+            // farewell could be lost with it.
+            while let Some(Ok(_)) = socket.recv().await {}
+        };
+        let _slow = tokio::time::timeout(FAREWELL_MAX, closing).await;
     }
 
     fn note_in(

@@ -208,6 +208,19 @@ impl Station {
         }
     }
 
+    /// Waits for the end, and answers code and reason if there was a close.
+    pub(crate) async fn ended(&mut self) -> Option<(u16, String)> {
+        loop {
+            match self.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    return Some((frame.code.into(), frame.reason.to_string()));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
     async fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
         let next = tokio::time::timeout(DEADLINE, self.socket.next()).await;
         next.expect("nothing came in time")

@@ -15,6 +15,35 @@ async fn a_whole_session_is_booked_and_acknowledged_after_the_commit() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_told_after_its_transaction_is_tied_to_it_and_to_what_ordered_it() {
+    let mut world = World::new().await;
+    let all = whole_session();
+    assert_eq!(world.facts(&all[..1]).await, acknowledgement(1));
+    for sql in [
+        "INSERT INTO transactions
+           (charge_point_id, transaction_id, connector_id, id_tag, folded, meter_start_wh,
+            started_at_ms, received_at_ms, offline)
+         VALUES ('CP1', '17', 1, 'FREE', 'free', 1000, 1795338001000, 0, 0),
+                ('CP1', '18', 1, 'FREE', 'free', 1001, 1795338001000, 0, 0)",
+        "INSERT INTO commands
+           (id, organisation_id, charge_point_id, command, action, parameters, created_by,
+            timeout_s, queued_at_ms, state, transaction_id, completed_at_ms)
+         SELECT 'cmd_1', organisation_id, id, 'start_session', 'RemoteStartTransaction', '{}',
+                'key_1', 10, 0, 'accepted', '17', 1
+         FROM charge_points WHERE id = 'CP1'",
+    ] {
+        world.db.write(sql, vec![]).await.unwrap();
+    }
+    assert_eq!(world.facts(&all[1..]).await, acknowledgement(5));
+    let tied = "SELECT transaction_id, session_id FROM transactions ORDER BY transaction_id";
+    let columns = ["transaction_id", "session_id"];
+    assert_eq!(world.table(tied, &columns).await, "17|sess_1\n18|-\n");
+    let led_to = "SELECT session_id FROM commands";
+    assert_eq!(world.table(led_to, &["session_id"]).await, "sess_1\n");
+    assert_eq!(world.books().await, WHOLE_SESSION_BOOKS);
+}
+
+#[tokio::test]
 async fn whatever_the_cut_into_batches_and_their_repeats_the_books_are_the_same() {
     let all = whole_session();
     // Batches as ranges of sequences, and the mark that each is answered with.
