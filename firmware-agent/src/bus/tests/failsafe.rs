@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hw_profiles::{Profile, RegisterType, SetupWrite};
 use site_model::Milliamps;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::line::*;
 use crate::bus::{BusDevice, BusEvent, FailsafeSettings, FailsafeState};
@@ -72,12 +72,15 @@ async fn it_is_compared_again_after_a_day_and_only_what_differs_is_written() {
     assert_eq!(rig.news().await, told(FailsafeState::Confirmed));
     memory.set(1, 257, 0);
     let day = Duration::from_secs(24 * 3_600);
-    loop {
-        if let event @ BusEvent::Failsafe { .. } = rig.event().await {
-            assert_eq!(event, told(FailsafeState::Confirmed));
-            break;
+    let told_again = async {
+        loop {
+            if let event @ BusEvent::Failsafe { .. } = rig.event().await {
+                return event;
+            }
         }
-    }
+    };
+    let event = timeout(day * 2, told_again).await.expect("within two days");
+    assert_eq!(event, told(FailsafeState::Confirmed));
     assert!((day..day + Duration::from_secs(300)).contains(&began.elapsed()));
     assert_eq!(rig.written()[3..], [(257, 60), (300, 1)]);
 }

@@ -46,6 +46,29 @@ async fn the_timeout_is_written_again_as_configured_at_half_the_shorter_interval
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_keep_alive_in_the_limits_own_register_counts_for_its_write_interval() {
+    for (address, waits) in [(261, true), (262, false)] {
+        let mut it = charger();
+        it.link.write_interval_ms = 5_000;
+        it.keep_alive = KeepAlive::WriteRegister {
+            write: write_register(address),
+            value: 0,
+            interval_ms: 60_000,
+        };
+        let mut rig = rig(rtu(), vec![device(1, &it, 500)], 64, |r| {
+            soon(healthy(r, idle_charger))
+        });
+        rig.values().await;
+        rig.until(|rig| !rig.written().is_empty()).await;
+        rig.bus.write_limit(&id("dev-1"), Milliamps(6_000));
+        rig.news().await;
+        let writes = rig.writes();
+        let apart = writes[1].0 - writes[0].0;
+        assert_eq!(apart >= Duration::from_secs(5), waits, "{apart:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_known_timeout_none_is_made_up() {
     let mut it = charger();
     it.failsafe = Some(failsafe());

@@ -175,19 +175,34 @@ impl Rig {
         }
     }
 
-    /// The next event that is no reading.
+    /// The next event that is no reading, within ten minutes of virtual time.
     pub(super) async fn news(&mut self) -> BusEvent {
-        loop {
-            match self.event().await {
-                BusEvent::Read(_) => {}
-                other @ (BusEvent::Lost { .. }
-                | BusEvent::LimitWritten { .. }
-                | BusEvent::WriteRefused { .. }
-                | BusEvent::PhasesSwitched { .. }
-                | BusEvent::PhasesRefused { .. }
-                | BusEvent::Failsafe { .. }) => return other,
+        let next = async {
+            loop {
+                match self.event().await {
+                    BusEvent::Read(_) => {}
+                    other @ (BusEvent::Lost { .. }
+                    | BusEvent::LimitWritten { .. }
+                    | BusEvent::WriteRefused { .. }
+                    | BusEvent::PhasesSwitched { .. }
+                    | BusEvent::PhasesRefused { .. }
+                    | BusEvent::Failsafe { .. }) => return other,
+                }
             }
-        }
+        };
+        let next = timeout(Duration::from_secs(600), next).await;
+        next.expect("an event that is no reading within ten minutes")
+    }
+
+    /// Takes events until something is so, at most ten minutes of virtual time.
+    pub(super) async fn until(&mut self, met: impl Fn(&Self) -> bool) {
+        let met = async {
+            while !met(self) {
+                self.event().await;
+            }
+        };
+        let met = timeout(Duration::from_secs(600), met).await;
+        met.expect("it is so within ten minutes");
     }
 
     /// Events that are already there.

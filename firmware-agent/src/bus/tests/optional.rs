@@ -66,10 +66,8 @@ async fn one_that_is_refused_is_dropped_until_the_next_connection_and_the_others
 
     has_it.store(true, std::sync::atomic::Ordering::Relaxed);
     rig.hang_up.notify_one();
-    let mut values = rig.values().await;
-    while values.len() < 3 {
-        values = rig.values().await;
-    }
+    rig.until(|rig| rig.bus.diagnostics().opened == 2).await;
+    let values = rig.values().await;
     let apparent = Value::ApparentPower(VoltAmperes(13));
     assert_eq!(values, [power, apparent, error]);
 }

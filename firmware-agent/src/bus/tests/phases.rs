@@ -239,9 +239,7 @@ async fn a_device_lost_meanwhile_gets_its_limit_when_it_is_back() {
     rig.bus.write_limit(&id("dev-1"), Milliamps(9_000));
     assert_eq!(rig.news().await, limit_written(9_000));
     rig.bus.switch_phases(&id("dev-1"), Phases::One);
-    while memory.get(1, 1_552) == 3 {
-        rig.event().await;
-    }
+    rig.until(|_| memory.get(1, 1_552) != 3).await;
     gone.store(true, Ordering::Relaxed);
     let mut told = vec![rig.news().await, rig.news().await];
     told.sort_by_key(|event| matches!(event, BusEvent::Lost { .. }));
@@ -252,9 +250,7 @@ async fn a_device_lost_meanwhile_gets_its_limit_when_it_is_back() {
     assert!(matches!(told[1], BusEvent::Lost { .. }), "{told:?}");
     gone.store(false, Ordering::Relaxed);
     rig.values().await;
-    while memory.get(1, 261) == 0 {
-        rig.event().await;
-    }
+    rig.until(|_| memory.get(1, 261) != 0).await;
     assert_eq!(memory.get(1, 261), 90);
 }
 
@@ -262,6 +258,7 @@ async fn a_device_lost_meanwhile_gets_its_limit_when_it_is_back() {
 async fn set_points_in_watts_follow_the_phases() {
     let mut it = switching();
     it.limit.as_mut().unwrap().unit = LimitUnit::Watts;
+    it.phase_switch.as_mut().unwrap().only_paused = false;
     let memory = Memory::default();
     let far = charging(true, &memory);
     let mut rig = rig(rtu(), vec![device(1, &it, 500)], 64, far);
@@ -271,8 +268,26 @@ async fn set_points_in_watts_follow_the_phases() {
     assert_eq!(rig.written(), [(261, 69)], "3 x 230 V x 10 A");
     rig.bus.switch_phases(&id("dev-1"), Phases::One);
     assert_eq!(rig.news().await, switched(Phases::One));
-    while memory.get(1, 261) == 0 {
-        rig.event().await;
-    }
+    rig.until(|_| memory.get(1, 261) != 0).await;
     assert_eq!(memory.get(1, 261), 23, "230 V x 10 A");
+    let paused = [(261, 69), (261, 0), (5_050, 3), (5_052, 0), (261, 23)];
+    assert_eq!(rig.written(), paused, "69 on one phase would be 30 A");
+}
+
+#[tokio::test(start_paused = true)]
+async fn phases_that_nothing_tells_count_as_one_for_set_points_in_watts() {
+    let mut it = switching();
+    it.limit.as_mut().unwrap().unit = LimitUnit::Watts;
+    it.phase_switch.as_mut().unwrap().read_back = None;
+    let far = charging(true, &Memory::default());
+    let mut rig = rig(rtu(), vec![device(1, &it, 500)], 64, far);
+    rig.values().await;
+    rig.bus.write_limit(&id("dev-1"), Milliamps(10_000));
+    assert_eq!(rig.news().await, limit_written(10_000));
+    assert_eq!(rig.written(), [(261, 23)], "too little, not too much");
+    rig.bus.switch_phases(&id("dev-1"), Phases::Three);
+    assert_eq!(rig.news().await, switched(Phases::Three), "by its echo");
+    rig.values().await;
+    rig.values().await;
+    assert_eq!(rig.written().last(), Some(&(261, 69)));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hw_profiles::RegisterType::U16;
 use hw_profiles::{KeepAlive, PollClass, Quantity, RawMatch};
 use site_model::{Milliamps, Phase, Reading, Value, VehicleState, Watts};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::line::*;
 use crate::bus::BusEvent;
@@ -382,6 +382,18 @@ async fn a_new_connection_and_a_probe_keep_the_least_time_between_reads() {
     });
     for _ in 0..10 {
         rig.values().await;
+        // The connection breaks just after the first of three reads.
+        let first = async {
+            while rig
+                .heard()
+                .last()
+                .is_none_or(|(_, frame)| word(frame, 2) != 5)
+            {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let first = timeout(Duration::from_secs(60), first).await;
+        first.expect("it is read again");
         rig.hang_up.notify_one();
     }
     let mut heard = rig.heard();

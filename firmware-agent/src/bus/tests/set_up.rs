@@ -43,9 +43,7 @@ async fn what_does_not_read_back_so_is_set_up_before_the_limit_after_each_connec
     assert_eq!(rig.written(), [(50, 3), (60, 1), (261, 60)]);
     memory.set(1, 51, 0);
     rig.hang_up.notify_one();
-    while rig.written().len() < 5 {
-        rig.event().await;
-    }
+    rig.until(|rig| rig.written().len() == 5).await;
     assert_eq!(rig.written()[3..], [(51, 7), (60, 1)]);
 }
 
