@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use simulator::{ChargerOptions, TcpServer, World};
 
-use crate::Figure;
+use crate::{Figure, process};
 
 const CONNECTORS: usize = 32;
 const CHARGERS_PER_BUS: usize = 4;
@@ -65,7 +65,7 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     // Memory is looked at while all of them charge, for half a minute; the highest counts.
     let mut highest = 0;
     for _ in 0..30 {
-        highest = highest.max(resident_kib(gateway.process.id())?);
+        highest = highest.max(process::resident_kib(gateway.process.id())?);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     driver.abort();
@@ -141,13 +141,4 @@ async fn site(
         servers.push(server);
     }
     Ok((text + &connectors, chargers, servers))
-}
-
-fn resident_kib(process: u32) -> anyhow::Result<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }

@@ -5,6 +5,8 @@ mod gateway;
 mod latency;
 mod line;
 mod modbus;
+mod ocpp;
+mod process;
 mod rest;
 
 use std::process::ExitCode;
@@ -77,6 +79,11 @@ async fn run(words: &[String]) -> anyhow::Result<bool> {
     {
         return modbus::drive(port).await.map(|()| true);
     }
+    if let [mode] = words
+        && mode == ocpp::ECHO
+    {
+        return ocpp::serve_echo().await.map(|()| true);
+    }
     let wanted =
         |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let mut figures = Vec::new();
@@ -94,6 +101,9 @@ async fn run(words: &[String]) -> anyhow::Result<bool> {
     }
     if wanted("rest") {
         figures.extend(rest::figures().await?);
+    }
+    if wanted("ocpp") {
+        figures.extend(ocpp::figures().await?);
     }
     for figure in &figures {
         let mark = if figure.reached { "" } else { "  NOT REACHED" };

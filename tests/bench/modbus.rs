@@ -13,7 +13,7 @@ use firmware_agent::{BusConfig, BusDevice, BusEvent, BusLink, TcpFraming};
 use hw_profiles::{PollClass, Profile, Table};
 use site_model::DeviceId;
 
-use crate::Figure;
+use crate::{Figure, process};
 
 /// First word of the command line of this program when it is the driver that is measured.
 pub(crate) const DRIVER: &str = "modbus-driver";
@@ -36,13 +36,14 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     })
     .await?;
     let reads = every_poll(profile);
-    let libmodbus = cpu_ns(
+    let libmodbus = printed_cpu_ns(
         Command::new(&peer)
             .args(["master", "tcp", &port.to_string()])
             .args([UNIT.to_string(), POLLS.to_string()])
             .args(&reads),
     )?;
-    let ours = cpu_ns(Command::new(std::env::current_exe()?).args([DRIVER, &port.to_string()]))?;
+    let ours =
+        printed_cpu_ns(Command::new(std::env::current_exe()?).args([DRIVER, &port.to_string()]))?;
     device.0.kill()?;
     device.0.wait()?;
     let per_1000 = |ns: u64| {
@@ -94,16 +95,16 @@ pub(crate) async fn drive(port: &str) -> anyhow::Result<()> {
     };
     let bus = firmware_agent::spawn(config, sender);
     let mut polls = 0;
-    let mut before = own_cpu_ns()?;
+    let mut before = process::cpu_ns("self")?;
     while polls < WARM_UP + POLLS {
         let event = events.recv().await.context("the bus ended")?;
         ensure!(matches!(event, BusEvent::Read(_)), "{event:?}");
         polls += 1;
         if polls == WARM_UP {
-            before = own_cpu_ns()?;
+            before = process::cpu_ns("self")?;
         }
     }
-    let cpu = own_cpu_ns()? - before;
+    let cpu = process::cpu_ns("self")? - before;
     bus.stop().await;
     crate::say(&format!("CPU {cpu}"));
     Ok(())
@@ -133,7 +134,7 @@ fn every_poll(profile: &Profile) -> Vec<String> {
         .collect()
 }
 
-fn cpu_ns(command: &mut Command) -> anyhow::Result<u64> {
+fn printed_cpu_ns(command: &mut Command) -> anyhow::Result<u64> {
     let output = command.stderr(Stdio::inherit()).output()?;
     let printed = String::from_utf8(output.stdout)?;
     ensure!(output.status.success(), "{command:?}: {printed}");
@@ -142,17 +143,6 @@ fn cpu_ns(command: &mut Command) -> anyhow::Result<u64> {
         .find_map(|line| line.strip_prefix("CPU "))
         .with_context(|| format!("no CPU time in {printed}"))?;
     Ok(cpu.trim().parse()?)
-}
-
-/// User and system time of all threads of this process (proc(5): nanoseconds on the CPU).
-fn own_cpu_ns() -> anyhow::Result<u64> {
-    let mut total = 0;
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        let first = text.split_whitespace().next();
-        total += first.context("an empty schedstat")?.parse::<u64>()?;
-    }
-    Ok(total)
 }
 
 /// A libmodbus device whose registers are all 0.
