@@ -15,6 +15,7 @@ mod ocpp_commands;
 mod ocpp_depot;
 mod ocpp_hostile;
 mod ocpp_sessions;
+mod ocpp_site;
 mod ocpp_station;
 mod outages;
 mod peers;

@@ -1,0 +1,140 @@
+//! Both of our ends against each other: an order of REST goes over the charge point's OCPP socket to the
+//! gateway, to the charger's register and its contactor; the session comes back over MQTT, once.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use demo::{Api, Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, until};
+use reqwest::Method;
+use serde_json::{Value, json};
+use simulator::Ev;
+
+const CHARGE_POINT: &str = "CP-FRONT";
+const DEADLINE: Duration = Duration::from_secs(60);
+
+async fn post(api: &Api, path: &str, body: &Value) -> anyhow::Result<Value> {
+    let path = format!("/api/v1{path}");
+    let answer = api.send(Method::POST, &path, Some(body)).await?;
+    ensure!(
+        matches!(answer.status, 200 | 201),
+        "{path}: {} {}",
+        answer.status,
+        answer.body
+    );
+    Ok(answer.body)
+}
+
+async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
+    let path = format!("/api/v1{path}");
+    let answer = api.send(Method::GET, &path, None).await?;
+    ensure!(answer.status == 200, "{path}: {}", answer.body);
+    Ok(answer.body)
+}
+
+/// The site's configuration with a central system, and one charge point that waits for orders.
+fn configuration(site: &SimulatedSite, cloud: &Cloud) -> String {
+    let endpoint = cloud.base().replace("http://", "ws://");
+    let text = site.configuration().replace(
+        "\n[[charge_point.connector]]",
+        "\nocpp = { password_file = \"ocpp.password\" }\n[[charge_point.connector]]",
+    );
+    let (before, point) = text
+        .split_once(&format!("id = \"{CHARGE_POINT}\""))
+        .expect("the demo site has it");
+    let point = point.replacen("\"free\"", "\"required\"", 1);
+    format!("[ocpp]\nurl = \"{endpoint}/ocpp/1.6\"\n\n{before}id = \"{CHARGE_POINT}\"{point}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once()
+-> anyhow::Result<()> {
+    let binaries = Binaries::beside_this_program()?;
+    let folder = tempfile::tempdir()?;
+    let options = CloudOptions::default();
+    let cloud = Cloud::start(&binaries, &folder.path().join("cloud"), options).await?;
+    let tenant = cloud.tenant("Scenario", 1_000_000)?;
+    let api = cloud.api(&tenant.key)?;
+    let enrolled = cloud.enrol(&tenant.site_id)?;
+    let site = SimulatedSite::start(51).await?;
+    let gateway_folder = folder.path().join("gateway");
+    let link = MqttLink {
+        port: cloud.mqtt_port(),
+    };
+    let text = configuration(&site, &cloud);
+    Gateway::configure(&gateway_folder, &enrolled, link, &text)?;
+    // What a charge point behind a gateway shows is its gateway's password.
+    std::fs::write(gateway_folder.join("ocpp.password"), &enrolled.password)?;
+    let gateway = Gateway::start(&binaries, &gateway_folder).await?;
+
+    post(&api, "/tokens", &json!({"id_tag": "T1"})).await?;
+    let version = json!({"charge_point_id": CHARGE_POINT});
+    until(
+        DEADLINE,
+        "its socket is open and the device answers",
+        async || {
+            let asked = post(&api, "/ocpp16/get_local_list_version", &version).await;
+            Ok(asked.ok().filter(|told| told["status"] == "Accepted"))
+        },
+    )
+    .await
+    .with_context(|| gateway.process.last_words())?;
+
+    let charger = &site.connector(CHARGE_POINT)?.charger;
+    let before = charger.energy_wh();
+    charger.plug_in(Ev::three_phase_11_kw());
+    let status = async |wanted: &str| {
+        until(DEADLINE, &format!("REST says {wanted}"), async || {
+            let shown = api.status(CHARGE_POINT).await?;
+            Ok((shown["connectors"][0]["status"] == wanted).then_some(()))
+        })
+        .await
+        .with_context(|| gateway.process.last_words())
+    };
+    status("Preparing").await?;
+    let order = json!({"charge_point_id": CHARGE_POINT, "connector_id": 1, "id_tag": "T1"});
+    let started = post(&api, "/sessions", &order).await?;
+    ensure!(started["status"] == "Accepted", "{started}");
+    status("Charging").await?;
+    until(DEADLINE, "20 Wh have flowed", async || {
+        Ok((charger.power_mw() > 1_000_000 && charger.energy_wh() >= before + 20).then_some(()))
+    })
+    .await?;
+
+    let command = format!(
+        "/cpo/commands/{}",
+        started["command_id"].as_str().unwrap_or("")
+    );
+    let session = until(DEADLINE, "the order tells its session", async || {
+        let command = get(&api, &command).await?;
+        Ok(command["session_id"].as_str().map(str::to_owned))
+    })
+    .await?;
+    let running = get(&api, &format!("/sessions/{session}")).await?;
+    ensure!(
+        running["status"] == "active" && running["transaction_id"].is_i64(),
+        "{running}"
+    );
+
+    let stopped = post(&api, &format!("/sessions/{session}/stop"), &json!({})).await?;
+    ensure!(stopped["status"] == "Accepted", "{stopped}");
+    let ended = until(DEADLINE, "the session has ended", async || {
+        let session = get(&api, &format!("/sessions/{session}")).await?;
+        Ok((session["status"] != "active").then_some(session))
+    })
+    .await?;
+    ensure!(ended["stop_reason"] == "Remote", "{ended}");
+    let energy = ended["energy_kwh"].as_f64().unwrap_or(0.0);
+    ensure!(energy > 0.0, "{ended}");
+    let all = get(&api, &format!("/sessions?charge_point_id={CHARGE_POINT}")).await?;
+    ensure!(all["total"] == 1, "no session exists twice: {all}");
+    let command = format!(
+        "/cpo/commands/{}",
+        stopped["command_id"].as_str().unwrap_or("")
+    );
+    until(DEADLINE, "the stop is done", async || {
+        let command = get(&api, &command).await?;
+        Ok((command["state"] == "completed").then_some(()))
+    })
+    .await?;
+    Ok(())
+}
