@@ -234,7 +234,7 @@ impl Known {
             expected: BTreeMap::new(),
         };
         let mut taken = BTreeSet::new();
-        for frame in &file.frames {
+        for frame in file.frames.iter().filter(|frame| frame.connector == 1) {
             let Some(words) = words_of(frame) else {
                 continue;
             };
