@@ -75,24 +75,20 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         Uplink::spawn(uplink_config, store.clone(), clock.clone(), goodbye.clone());
     let lost = Arc::new(OnceLock::new());
     let uplink_task = watch("the uplink", uplink_task, stop.clone(), Arc::clone(&lost));
-    let (stations, links_task) =
-        Stations::spawn(plan.stations, &store, found.last_sequence, &clock, &goodbye).await;
-    let links_task = watch("an OCPP link", links_task, stop.clone(), Arc::clone(&lost));
+    let links = Stations::spawn(plan.stations, &store, found.last_sequence, &clock, &goodbye).await;
+    let links_task = watch("an OCPP link", links.tasks, stop.clone(), Arc::clone(&lost));
     let (bus_events, bus) = mpsc::channel(BUS_EVENTS_MAX);
     let buses = BusSet::spawn(plan.buses, &bus_events);
     let (local_requests, local) = mpsc::channel(LOCAL_REQUESTS_MAX);
     let socket_task = tokio::spawn(listener.run(local_requests, goodbye.clone()));
-    let socket_task = watch(
-        "the local socket",
-        socket_task,
-        stop.clone(),
-        Arc::clone(&lost),
-    );
+    let (name, stopped) = ("the local socket", stop.clone());
+    let socket_task = watch(name, socket_task, stopped, Arc::clone(&lost));
 
     let inputs = Inputs {
         bus,
         store: store_events,
         local,
+        stations: links.requests,
         stop,
     };
     let parts = Parts {
@@ -100,7 +96,7 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         clock,
         store: store.clone(),
         uplink,
-        stations,
+        stations: links.stations,
         buses,
         heart: Heart::new(),
         gateway: plan.gateway,

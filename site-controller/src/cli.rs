@@ -103,7 +103,7 @@ impl From<&OrderArgs> for Order {
             OrderArgs::StartSession { id_tag } => Self::StartSession {
                 id_tag: id_tag.clone(),
             },
-            OrderArgs::StopSession => Self::StopSession,
+            OrderArgs::StopSession => Self::StopSession { stop_reason: None },
             OrderArgs::SetAvailable => Self::SetAvailable,
             OrderArgs::SetUnavailable => Self::SetUnavailable,
         }

@@ -4,6 +4,7 @@
 //! While the disk fails, what was decided is performed all the same: the core has been told and grants
 //! nothing new that costs money.
 
+mod station;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
 use crate::local::report::{self, StatusReport};
-use crate::ocpp::Stations;
+use crate::ocpp::{StationRequest, Stations};
 use crate::store::{CHECKPOINT_EVERY_FACTS, Found, Store, StoreEvent, Ticket};
 use crate::uplink::Uplink;
 
@@ -48,6 +49,8 @@ pub enum Input {
     Store(StoreEvent),
     /// At the local socket.
     Local(LocalRequest),
+    /// From a central system.
+    Station(StationRequest),
     /// The core's deadline passed.
     Deadline,
     /// A second passed.
@@ -94,6 +97,8 @@ pub struct Inputs {
     pub store: mpsc::Receiver<StoreEvent>,
     /// The local socket.
     pub local: mpsc::Receiver<LocalRequest>,
+    /// Central systems.
+    pub stations: mpsc::Receiver<StationRequest>,
     /// The end.
     pub stop: CancellationToken,
 }
@@ -145,6 +150,8 @@ struct Release {
     ticket: Ticket,
     since: Monotonic,
     actions: Vec<Action>,
+    /// What central systems are told.
+    verdicts: Vec<(oneshot::Sender<bool>, bool)>,
 }
 
 impl<B: Buses> Runtime<B> {
@@ -177,6 +184,7 @@ impl<B: Buses> Runtime<B> {
                 Input::Bus(event) => self.bus_event(event),
                 Input::Store(event) => self.store_event(event),
                 Input::Local(request) => self.local_request(request),
+                Input::Station(request) => self.station_request(request),
                 Input::Deadline => self.step(Event::DeadlinePassed),
                 Input::Tick => self.tick(),
                 Input::Stop => return self.parts.buses,
@@ -215,6 +223,7 @@ impl<B: Buses> Runtime<B> {
                 ticket,
                 since: now.monotonic,
                 actions: decision.after_commit,
+                verdicts: Vec::new(),
             }),
             Some(_) | None => self.perform_all(decision.after_commit),
         }
@@ -323,6 +332,10 @@ impl<B: Buses> Runtime<B> {
     fn release(&mut self, through: Ticket) {
         while let Some(release) = self.releases.pop_front_if(|first| first.ticket <= through) {
             self.perform_all(release.actions);
+            for (reply, accepted) in release.verdicts {
+                // The link may have gone; its central system asks again.
+                let _unheard = reply.send(accepted);
+            }
         }
     }
 
@@ -409,6 +422,7 @@ async fn next(inputs: &mut Inputs, tick: &mut Interval, deadline: Instant) -> In
         Some(event) = inputs.store.recv() => Input::Store(event),
         Some(event) = inputs.bus.recv() => Input::Bus(event),
         Some(request) = inputs.local.recv() => Input::Local(request),
+        Some(request) = inputs.stations.recv() => Input::Station(request),
         () = sleep_until(deadline) => Input::Deadline,
         _instant = tick.tick() => Input::Tick,
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use site_model::{
     Change, Command, CommandId, CommandKind, ConnectorStatus, Milliamps, Outcome, RefusalReason,
-    Timestamp, VehicleState,
+    StopReason, Timestamp, VehicleState,
 };
 
 use crate::config::Authorization;
@@ -101,7 +101,7 @@ enum Group {
 
 fn group(kind: &CommandKind) -> Group {
     match kind {
-        CommandKind::StartSession { .. } | CommandKind::StopSession => Group::Session,
+        CommandKind::StartSession { .. } | CommandKind::StopSession { .. } => Group::Session,
         CommandKind::SetLimit { .. } | CommandKind::ClearLimit => Group::Limit,
         CommandKind::SetAvailable | CommandKind::SetUnavailable => Group::Availability,
     }
@@ -151,14 +151,16 @@ impl Turn<'_> {
         let can_pause = self.config(i).range.can_pause;
         match &command.kind {
             CommandKind::StartSession { .. } => self.judge_start(i),
-            CommandKind::StopSession if state.session.is_none() && state.authorized.is_none() => {
+            CommandKind::StopSession { .. }
+                if state.session.is_none() && state.authorized.is_none() =>
+            {
                 Some(RefusalReason::NoSession)
             }
-            CommandKind::StopSession | CommandKind::SetUnavailable if !can_pause => {
+            CommandKind::StopSession { .. } | CommandKind::SetUnavailable if !can_pause => {
                 Some(RefusalReason::CannotPause)
             }
             CommandKind::SetLimit { limit } => self.judge_limit(i, *limit),
-            CommandKind::StopSession | CommandKind::ClearLimit => self.judge_reachable(i),
+            CommandKind::StopSession { .. } | CommandKind::ClearLimit => self.judge_reachable(i),
             CommandKind::SetAvailable | CommandKind::SetUnavailable => None,
         }
     }
@@ -198,7 +200,7 @@ impl Turn<'_> {
         self.record(Change::CommandOpened(command.clone()));
         match command.kind {
             CommandKind::StartSession { id_tag } => self.authorize(i, Some(id_tag)),
-            CommandKind::StopSession => self.withdraw(i),
+            CommandKind::StopSession { .. } => self.withdraw(i),
             CommandKind::SetAvailable => self.set_operative(i, true),
             CommandKind::SetUnavailable => {
                 self.set_operative(i, false);
@@ -206,6 +208,28 @@ impl Turn<'_> {
             }
             CommandKind::SetLimit { .. } | CommandKind::ClearLimit => {}
         }
+    }
+
+    /// Why the running session is being stopped: what the last order to stop it said. Taken out of
+    /// operation counts as stopped at the cabinet.
+    pub(crate) fn stop_reason(&self, i: usize) -> StopReason {
+        let key = &self.site.connectors[i].key;
+        let closed = self.site.state.commands.closed.iter().rev();
+        let closed = closed.map(|closed| &closed.command).filter(|command| {
+            command.value.charge_point == key.charge_point
+                && command.value.connector == key.connector
+        });
+        let mut orders = self.open_commands(i).chain(closed);
+        let last = orders.find_map(|order| match order.value.kind {
+            CommandKind::StopSession { reason } => Some(reason),
+            CommandKind::SetUnavailable | CommandKind::StartSession { .. } => {
+                Some(StopReason::Local)
+            }
+            CommandKind::SetLimit { .. } | CommandKind::ClearLimit | CommandKind::SetAvailable => {
+                None
+            }
+        });
+        last.unwrap_or(StopReason::Local)
     }
 
     fn withdraw(&mut self, i: usize) {
@@ -296,7 +320,7 @@ impl Turn<'_> {
             CommandKind::StartSession { .. } => {
                 state.session.is_some() && !state.is_ending() && setpoint.offers(range.minimum)
             }
-            CommandKind::StopSession => stopped && self.is_stopped(i),
+            CommandKind::StopSession { .. } => stopped && self.is_stopped(i),
             CommandKind::SetUnavailable => {
                 stopped && state.out_of_operation.is_some() && self.is_stopped(i)
             }
@@ -324,7 +348,7 @@ impl Turn<'_> {
                 && state.status.as_ref().map(|s| s.value.status) == Some(ConnectorStatus::Charging);
             self.close_open(i, Outcome::Applied, |kind| match kind {
                 CommandKind::StartSession { .. } => charging,
-                CommandKind::StopSession => stopped,
+                CommandKind::StopSession { .. } => stopped,
                 CommandKind::SetLimit { .. }
                 | CommandKind::ClearLimit
                 | CommandKind::SetAvailable

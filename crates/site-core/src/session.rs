@@ -66,8 +66,7 @@ impl Turn<'_> {
             .fault_since
             .is_some_and(|since| now.monotonic.ms_since(since) >= FAULT_MAX_MS);
         let reason = if self.state(i).is_ending() {
-            // Orders come from the cabinet's own socket.
-            StopReason::Local
+            self.stop_reason(i)
         } else if left {
             StopReason::EvDisconnected
         } else if fault_lasts {

@@ -296,7 +296,7 @@ impl State {
             }
             CommandKind::ClearLimit => connector.cap = None,
             CommandKind::StartSession { .. }
-            | CommandKind::StopSession
+            | CommandKind::StopSession { .. }
             | CommandKind::SetAvailable
             | CommandKind::SetUnavailable => {}
         }

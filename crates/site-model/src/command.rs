@@ -1,6 +1,6 @@
 //! Orders and their fates.
 
-use crate::{ChargePointId, CommandId, ConnectorId, IdTag, Milliamps, Monotonic};
+use crate::{ChargePointId, CommandId, ConnectorId, IdTag, Milliamps, Monotonic, StopReason};
 
 /// An order for one connector. It ends by what was read back, or by its expiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,10 @@ pub enum CommandKind {
         id_tag: IdTag,
     },
     /// End the running session; the connector is held at its pause value until unplugged.
-    StopSession,
+    StopSession {
+        /// Recorded as the session's.
+        reason: StopReason,
+    },
     /// Cap the current. 0 pauses; 1 to 5 999 mA is refused (IEC 61851-1 knows no such offer).
     SetLimit {
         /// The cap.

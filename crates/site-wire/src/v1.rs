@@ -229,7 +229,11 @@ pub enum Order {
         id_tag: String,
     },
     /// See the model.
-    StopSession,
+    StopSession {
+        /// Absent: at the cabinet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_reason: Option<String>,
+    },
     /// See the model.
     SetLimit {
         /// Limit.

@@ -399,7 +399,18 @@ fn orders() -> Vec<(&'static str, CommandKind)> {
                 id_tag: IdTag::new("04A2B3C4").unwrap(),
             },
         ),
-        ("stop_session", CommandKind::StopSession),
+        (
+            "stop_session",
+            CommandKind::StopSession {
+                reason: StopReason::Local,
+            },
+        ),
+        (
+            "stop_session-remote",
+            CommandKind::StopSession {
+                reason: StopReason::Remote,
+            },
+        ),
         (
             "set_limit",
             CommandKind::SetLimit {

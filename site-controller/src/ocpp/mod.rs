@@ -1,6 +1,7 @@
 //! The station side: each charge point behind this gateway is an OCPP 1.6J charge point towards its
 //! central system, over a WebSocket of its own. What it says follows from the facts of the journal.
 
+mod asked;
 mod endpoint;
 mod face;
 mod messages;
@@ -14,8 +15,11 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use site_model::{Change, ChargePointId, ChargePointView, Fact, Timestamp, WallTime};
-use tokio::sync::Notify;
+use site_model::{
+    Change, ChargePointId, ChargePointView, CommandId, ConnectorId, Fact, IdTag, SessionId,
+    StopReason, Timestamp, WallTime,
+};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +33,9 @@ use task::Task;
 
 pub use endpoint::{Endpoint, InvalidUrl, Url};
 pub use station::Registration;
+
+/// Orders of central systems that may wait for the core; beyond it their links wait.
+const REQUESTS_MAX: usize = 16;
 
 /// How one charge point's link is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +52,56 @@ pub struct StationStatus {
     pub waiting: u64,
     /// Messages about transactions that the central system would not take; the journal's file keeps them.
     pub set_aside: u64,
+}
+
+/// What a central system wants of the site.
+#[derive(Debug)]
+pub struct StationRequest {
+    /// The id of its call, where that can be an order's.
+    pub id: Option<CommandId>,
+    /// Of which charge point.
+    pub charge_point: ChargePointId,
+    /// What.
+    pub wish: Wish,
+    /// Whether the core takes the order, once that is safe on disk.
+    pub reply: oneshot::Sender<bool>,
+}
+
+/// A wish, in the site's terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Let a vehicle charge on this tag.
+    Start {
+        /// Absent: wherever one waits, or could.
+        connector: Option<ConnectorId>,
+        /// Who pays.
+        id_tag: IdTag,
+    },
+    /// End this session.
+    Stop {
+        /// Which.
+        session: SessionId,
+        /// Recorded as its reason.
+        reason: StopReason,
+    },
+    /// Take into or out of operation.
+    Availability {
+        /// Absent: all of the charge point.
+        connector: Option<ConnectorId>,
+        /// Into, not out of.
+        operative: bool,
+    },
+}
+
+/// What [`Stations::spawn`] started.
+#[derive(Debug)]
+pub struct Links {
+    /// The core's handle.
+    pub stations: Stations,
+    /// Ends when every link has ended.
+    pub tasks: JoinHandle<()>,
+    /// What central systems want.
+    pub requests: mpsc::Receiver<StationRequest>,
 }
 
 /// Handle for the core's side; never blocks.
@@ -67,15 +124,16 @@ struct State {
 }
 
 impl Stations {
-    /// Starts a task for each endpoint; they end after the token is cancelled. The handle is of all.
-    /// `last_sequence` is the journal's end.
+    /// Starts a task for each endpoint; they end after the token is cancelled. `last_sequence` is the
+    /// journal's end.
     pub async fn spawn(
         endpoints: Vec<Endpoint>,
         store: &Store,
         last_sequence: u64,
         clock: &Clock,
         stop: &CancellationToken,
-    ) -> (Self, JoinHandle<()>) {
+    ) -> Links {
+        let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let mut tasks = JoinSet::new();
         let mut links = BTreeMap::new();
         forget_others(&endpoints, store).await;
@@ -104,6 +162,7 @@ impl Stations {
                 endpoint,
                 station: Station::new(),
                 queue: Queue::new(store.clone(), charge_point, place.cursor),
+                requests: requests.clone(),
                 clock: clock.clone(),
                 shared,
             };
@@ -114,7 +173,11 @@ impl Stations {
                 ended.expect("the task of a link ends by itself");
             }
         });
-        (Self { links }, all)
+        Links {
+            stations: Self { links },
+            tasks: all,
+            requests: received,
+        }
     }
 
     /// The live view of a charge point, all of it safe on disk.

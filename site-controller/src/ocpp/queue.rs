@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ocpp::v16::{Action, Request, V16};
+use ocpp::v16::{Action, AuthorizationStatus, Request, V16};
 use ocpp::{Action as _, Fate, MessageId, Payload as _, Time};
 use site_model::{Change, ChargePointId, Fact, SessionId, Timestamp};
 use station::queue::{Head, Next as After, StartToldAs, Step, Tries};
@@ -65,8 +65,8 @@ pub(super) struct Ready {
 /// What follows from an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It is done with.
-    Over,
+    /// It is done with. This session began with a tag that is not accepted, if any did.
+    Over { invalid: Option<SessionId> },
     /// It is sent again after this time.
     Again(Duration),
 }
@@ -241,8 +241,9 @@ impl Queue {
     /// Takes the fate of the message on its way.
     pub(super) fn settled(&mut self, fate: &Fate<V16>) -> Settled {
         let Some(mut outgoing) = self.outgoing.take() else {
-            return Settled::Over;
+            return Settled::Over { invalid: None };
         };
+        let mut invalid = None;
         let ended = match TRIES.after(fate, outgoing.refused, 1) {
             After::Again { after, refused } => {
                 outgoing.refused = refused;
@@ -250,17 +251,33 @@ impl Queue {
                 return Settled::Again(after);
             }
             After::SetAside => self.refused_for_good(&outgoing, fate),
-            After::Told { transaction_id, .. } => match (outgoing.about, transaction_id) {
-                (About::Start(session), Some(transaction_id)) => Ended::Started {
-                    session,
-                    transaction_id,
-                },
+            After::Told {
+                transaction_id,
+                id_tag_info,
+            } => match (outgoing.about, transaction_id) {
+                (About::Start(session), Some(transaction_id)) => {
+                    let accepted = id_tag_info
+                        .is_some_and(|info| info.status == AuthorizationStatus::Accepted);
+                    invalid = (!accepted).then(|| session.clone());
+                    Ended::Started {
+                        session,
+                        transaction_id,
+                    }
+                }
                 (About::Stop(session), _) => Ended::Stopped { session },
                 (About::Reading | About::Start(_), _) => Ended::Read,
             },
         };
         self.unsaved = Some((outgoing.sequence, ended));
-        Settled::Over
+        Settled::Over { invalid }
+    }
+
+    /// The session that the central system knows by this id.
+    pub(super) async fn session(&self, transaction_id: i64) -> Result<Option<SessionId>, String> {
+        let charge_point = self.charge_point.clone();
+        self.store
+            .work(move |db| stations::session(db, &charge_point, transaction_id))
+            .await
     }
 
     fn refused_for_good(&self, outgoing: &Outgoing, fate: &Fate<V16>) -> Ended {

@@ -4,13 +4,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ocpp::v16::{BootNotificationResponse, HeartbeatRequest, RegistrationStatus, Request, V16};
+use ocpp::v16::{
+    BootNotificationResponse, HeartbeatRequest, MessageTrigger, RegistrationStatus, Request,
+    TriggerMessageRequest, TriggerMessageResponse, TriggerMessageStatus, V16,
+};
 use ocpp::{
     Calls, CallsSettings, End, ErrorCode, Fate, IncomingCall, MessageId, Received, Settled,
 };
 use ocpp::{Time, v16::Response};
 use site_model::Timestamp;
 
+use super::asked::{Asked, Order, asked};
 use super::face::{Face, Notice};
 use super::queue::Ready;
 
@@ -62,6 +66,8 @@ impl Registration {
 pub(super) struct Heard {
     /// To be written.
     pub(super) answer: Option<String>,
+    /// To be asked of the site; its fate answers this call.
+    pub(super) order: Option<(MessageId, Order)>,
     /// The socket is to be closed, for this reason.
     pub(super) close: Option<&'static str>,
 }
@@ -236,7 +242,7 @@ impl Station {
     /// Takes a text message of the socket.
     pub(super) fn receive(&mut self, now: &Timestamp, text: &str) -> Heard {
         match self.calls.receive(since_start(now), text) {
-            Received::Call(call) => self.called(&call),
+            Received::Call(call) => self.called(now, call),
             Received::Settled(settled) => {
                 let told = self.settled(now, settled);
                 tracing::trace!("{told}");
@@ -249,7 +255,7 @@ impl Station {
                 );
                 Heard {
                     answer: refusal.text,
-                    close: None,
+                    ..Heard::default()
                 }
             }
             Received::Stray(id) => {
@@ -258,19 +264,80 @@ impl Station {
             }
             Received::Repeated(_) => Heard::default(),
             Received::Flood => Heard {
-                answer: None,
                 close: Some("the central system sends calls without waiting for answers"),
+                ..Heard::default()
             },
         }
     }
 
-    fn called(&mut self, call: &IncomingCall<V16>) -> Heard {
-        let why = "this charge point does not offer that yet";
-        let answer = self.calls.refuse(&call.id, ErrorCode::NotSupported, why);
+    fn called(&mut self, now: &Timestamp, call: IncomingCall<V16>) -> Heard {
+        let asked = if let Request::TriggerMessage(request) = &call.request {
+            let status = self.triggered(since_start(now), request);
+            Asked::Answer(TriggerMessageResponse::new(status).into())
+        } else {
+            asked(&call.request)
+        };
+        let answer = match asked {
+            Asked::Answer(response) => self.answer(&call.id, &response),
+            Asked::Refuse(code, why) => self.refuse(&call.id, code, why),
+            // Who is not accepted starts and stops nothing (section 4.2).
+            Asked::Order(order) if self.registration != Registration::Accepted => {
+                self.answer(&call.id, &order.answer(false))
+            }
+            Asked::Order(order) => {
+                return Heard {
+                    order: Some((call.id, order)),
+                    ..Heard::default()
+                };
+            }
+        };
         Heard {
-            answer: answer.ok(),
-            close: None,
+            answer,
+            ..Heard::default()
         }
+    }
+
+    /// The frame that answers a call; none where the socket was another one.
+    pub(super) fn answer(&mut self, id: &MessageId, response: &Response) -> Option<String> {
+        self.calls.answer(id, response).ok()
+    }
+
+    /// The frame that refuses a call.
+    pub(super) fn refuse(&mut self, id: &MessageId, code: ErrorCode, why: &str) -> Option<String> {
+        self.calls.refuse(id, code, why).ok()
+    }
+
+    /// The message follows the answer, when its turn comes.
+    fn triggered(
+        &mut self,
+        now: Duration,
+        request: &TriggerMessageRequest,
+    ) -> TriggerMessageStatus {
+        match request.requested_message {
+            MessageTrigger::BootNotification => {
+                self.registration = Registration::Unknown;
+                self.boot_due = now;
+            }
+            MessageTrigger::Heartbeat => self.heartbeat_due = now,
+            MessageTrigger::StatusNotification => match request.connector_id.map(u8::try_from) {
+                None => self.told.clear(),
+                Some(Ok(connector)) if self.knows(connector) => {
+                    self.told.remove(&connector);
+                }
+                Some(_) => return TriggerMessageStatus::Rejected,
+            },
+            MessageTrigger::MeterValues
+            | MessageTrigger::DiagnosticsStatusNotification
+            | MessageTrigger::FirmwareStatusNotification => {
+                return TriggerMessageStatus::NotImplemented;
+            }
+        }
+        TriggerMessageStatus::Accepted
+    }
+
+    fn knows(&self, connector: u8) -> bool {
+        let face = self.face.as_ref();
+        face.is_some_and(|face| face.notices.contains_key(&connector))
     }
 
     fn settled(&mut self, now: &Timestamp, settled: Settled<V16>) -> String {

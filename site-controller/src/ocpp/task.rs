@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use site_model::Monotonic;
+use ocpp::{ErrorCode, MessageId};
+use site_model::{CommandId, Monotonic, SessionId, StopReason};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::asked::Order;
 use super::endpoint::Endpoint;
 use super::queue::{Queue, Settled, Told};
 use super::socket::{self, Socket};
 use super::station::Station;
+use super::{Shared, StationRequest, Wish};
 use crate::clock::Clock;
 use crate::ids;
 
@@ -30,6 +33,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(60);
 /// A socket on which nothing came for so long is dead.
 const SILENT_MAX: Duration = Duration::from_secs(150);
+/// How long the core may take for an order: a commit, and what waits before it.
+const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// How long the goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,6 +42,7 @@ pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) station: Station,
     pub(super) queue: Queue,
+    pub(super) requests: mpsc::Sender<StationRequest>,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -163,7 +169,10 @@ impl Task {
         let now = self.clock.now();
         if let Some(fate) = self.station.take_fate() {
             match self.queue.settled(&fate) {
-                Settled::Over => self.station.over(),
+                Settled::Over { invalid } => {
+                    self.station.over();
+                    self.stop_unwanted(invalid).await;
+                }
                 Settled::Again(after) => self.station.again(&now, after),
             }
         }
@@ -180,6 +189,20 @@ impl Task {
         state.status.set_aside += told.set_aside;
     }
 
+    /// The central system does not accept the tag that a session began with
+    /// (`StopTransactionOnInvalidId`).
+    async fn stop_unwanted(&self, session: Option<SessionId>) {
+        let Some(session) = session else {
+            return;
+        };
+        let wish = Wish::Stop {
+            session,
+            reason: StopReason::DeAuthorized,
+        };
+        // What becomes of it shows in the session; a site that stops ends it by itself.
+        let _verdict = self.wish(None, wish).await;
+    }
+
     async fn hear(
         &mut self,
         socket: &mut Socket,
@@ -188,7 +211,11 @@ impl Task {
         match message {
             Some(Ok(Message::Text(text))) => {
                 let heard = self.station.receive(&self.clock.now(), &text);
-                if let Some(answer) = heard.answer {
+                let answer = match heard.order {
+                    Some((id, order)) => self.ordered(&id, &order).await,
+                    None => heard.answer,
+                };
+                if let Some(answer) = answer {
                     write(socket, Message::text(answer)).await?;
                 }
                 heard.close.map_or(Ok(()), |why| Err(why.to_owned()))
@@ -213,6 +240,63 @@ impl Task {
             Some(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
             None => Err("the central system hung up".to_owned()),
         }
+    }
+
+    /// Asks the site, and answers the call with what it says.
+    async fn ordered(&mut self, id: &MessageId, order: &Order) -> Option<String> {
+        let asked = self.ask(CommandId::new(id.as_str()).ok(), order);
+        let failed = match timeout(SITE_ANSWERS_WITHIN, asked).await {
+            Ok(Ok(accepted)) => return self.station.answer(id, &order.answer(accepted)),
+            Ok(Err(problem)) => problem,
+            Err(_elapsed) => "the site does not answer".to_owned(),
+        };
+        tracing::error!(
+            charge_point.id = %self.endpoint.charge_point,
+            "An order of the central system was not carried out: {failed}"
+        );
+        self.station.refuse(id, ErrorCode::InternalError, &failed)
+    }
+
+    async fn ask(&self, id: Option<CommandId>, order: &Order) -> Result<bool, String> {
+        let wish = match order {
+            Order::Start { connector, id_tag } => Wish::Start {
+                connector: *connector,
+                id_tag: id_tag.clone(),
+            },
+            Order::Stop { transaction_id } => match self.queue.session(*transaction_id).await? {
+                Some(session) => Wish::Stop {
+                    session,
+                    reason: StopReason::Remote,
+                },
+                None => return Ok(false),
+            },
+            Order::Availability {
+                connector,
+                operative,
+            } => Wish::Availability {
+                connector: *connector,
+                operative: *operative,
+            },
+        };
+        let verdict = self.wish(id, wish).await?;
+        verdict.await.map_err(|_| "the site stops".to_owned())
+    }
+
+    async fn wish(
+        &self,
+        id: Option<CommandId>,
+        wish: Wish,
+    ) -> Result<oneshot::Receiver<bool>, String> {
+        let (reply, verdict) = oneshot::channel();
+        let request = StationRequest {
+            id,
+            charge_point: self.endpoint.charge_point.clone(),
+            wish,
+            reply,
+        };
+        let sent = self.requests.send(request).await;
+        sent.map(|()| verdict)
+            .map_err(|_| "the site stops".to_owned())
     }
 
     async fn woken(

@@ -2,4 +2,5 @@
 
 mod bench;
 mod link;
+mod orders;
 mod transactions;

@@ -8,12 +8,13 @@ use site_core::{
 };
 use site_model::{
     BootId, Change, CommandKind, ConnectorId, ConnectorType, EnergySource, GatewayId, IdTag,
-    Milliamps, RefusalReason, Value, VehicleState, WallTime, WattHours,
+    Milliamps, RefusalReason, SessionId, StopReason, Value, VehicleState, WallTime, WattHours,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
+use crate::ocpp::Wish;
 use crate::store::Options;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -102,6 +103,63 @@ async fn a_command_ends_by_what_is_read_back() {
     bench.stop().await;
 }
 
+#[tokio::test]
+async fn a_central_system_starts_and_stops_a_session_and_takes_a_connector_out_of_operation() {
+    let dir = TempDir::new().unwrap();
+    let bench = Bench::start(dir.path(), required());
+    bench.read(VehicleState::B, 16_000, 1_000).await;
+    bench.until_limit(0).await;
+    let start = |connector: Option<u8>| Wish::Start {
+        connector: connector.map(|number| ConnectorId::new(number).unwrap()),
+        id_tag: IdTag::new("GOOD").unwrap(),
+    };
+    let out = Wish::Availability {
+        connector: None,
+        operative: false,
+    };
+    assert!(!bench.wish(start(Some(2))).await, "there is no second one");
+    assert!(bench.wish(start(None)).await);
+    bench.read(VehicleState::B, 16_000, 1_000).await;
+    let session = bench.until_session(|session| session.is_some()).await;
+    let session = SessionId::new(&session.unwrap().session_id).unwrap();
+    assert!(!bench.wish(start(None)).await, "one runs");
+    assert!(!bench.wish(out.clone()).await, "one runs");
+
+    let stop = |session| Wish::Stop {
+        session,
+        reason: StopReason::Remote,
+    };
+    let other = SessionId::new("sess_other").unwrap();
+    assert!(!bench.wish(stop(other)).await);
+    assert!(bench.wish(stop(session.clone())).await);
+    bench.until_limit(0).await;
+    bench.read(VehicleState::B, 0, 1_007).await;
+    bench.until_session(|session| session.is_none()).await;
+    assert!(bench.wish(out).await);
+    bench.read(VehicleState::B, 0, 1_007).await;
+    let facts = bench.stop().await;
+    let end = facts.iter().find_map(|change| {
+        if let Change::SessionEnded {
+            session,
+            meter_stop,
+            reason,
+            ..
+        } = change
+        {
+            return Some((session.clone(), *meter_stop, *reason));
+        }
+        None
+    });
+    assert_eq!(end, Some((session, WattHours(1_007), StopReason::Remote)));
+    assert!(facts.iter().any(|change| matches!(
+        change,
+        Change::AvailabilityChanged {
+            operative: false,
+            ..
+        }
+    )));
+}
+
 #[tokio::test(start_paused = true)]
 async fn lowering_a_limit_does_not_wait_for_a_disk_that_hangs() {
     let (store_events, events) = mpsc::channel(8);
@@ -162,6 +220,7 @@ async fn a_snapshot_that_nothing_changes_is_made_anew_within_a_minute() {
 struct Bench {
     bus: mpsc::Sender<BusEvent>,
     local: mpsc::Sender<LocalRequest>,
+    stations: mpsc::Sender<StationRequest>,
     uplink: Uplink,
     limits: FakeBuses,
     store: Store,
@@ -183,6 +242,7 @@ impl Bench {
     ) -> Self {
         let (bus, bus_events) = mpsc::channel(16);
         let (local, local_requests) = mpsc::channel(16);
+        let (stations, wishes) = mpsc::channel(16);
         let (uplink, limits) = (Uplink::unconnected(), FakeBuses::default());
         let mut site = Site::new(site(authorization));
         for fact in &found.replay {
@@ -204,12 +264,14 @@ impl Bench {
             bus: bus_events,
             store: store_events,
             local: local_requests,
+            stations: wishes,
             stop: stop.clone(),
         };
         let task = tokio::spawn(Runtime::new(parts, found).run(inputs));
         Self {
             bus,
             local,
+            stations,
             uplink,
             limits,
             store,
@@ -248,6 +310,19 @@ impl Bench {
             .await
             .unwrap();
         fate
+    }
+
+    /// What a central system wants; whether the site takes it.
+    async fn wish(&self, wish: Wish) -> bool {
+        let (reply, verdict) = oneshot::channel();
+        let request = StationRequest {
+            id: None,
+            charge_point: cp(),
+            wish,
+            reply,
+        };
+        self.stations.send(request).await.unwrap();
+        timeout(SOON, verdict).await.unwrap().unwrap()
     }
 
     async fn status(&self) -> StatusReport {

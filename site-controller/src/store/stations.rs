@@ -245,6 +245,22 @@ fn known(db: &Connection, session: &SessionId) -> rusqlite::Result<Option<Known>
     .optional()
 }
 
+/// The session of a transaction whose stop was not told yet.
+pub(crate) fn session(
+    db: &Connection,
+    charge_point: &ChargePointId,
+    transaction_id: i64,
+) -> rusqlite::Result<Option<SessionId>> {
+    let found: Option<String> = db
+        .query_row(
+            "SELECT session FROM ocpp_transaction WHERE charge_point = ?1 AND transaction_id = ?2",
+            params![charge_point.as_str(), transaction_id],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(found.and_then(|session| SessionId::new(&session).ok()))
+}
+
 fn correction(db: &Connection, boot: BootId, after: i64) -> rusqlite::Result<Option<i64>> {
     db.query_row(
         "SELECT envelope ->> '$.change.offset_ms' FROM journal WHERE sequence > ?1

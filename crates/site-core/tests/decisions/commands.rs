@@ -144,7 +144,9 @@ fn every_order_that_makes_no_sense_is_refused_with_its_reason() {
     let mut bench = Bench::idle(required());
     assert_refused(
         &mut bench,
-        CommandKind::StopSession,
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
         RefusalReason::NoSession,
     );
     bench.at(2_000).charger(VehicleState::F, 0);
@@ -159,7 +161,13 @@ fn every_order_that_makes_no_sense_is_refused_with_its_reason() {
     endless.range.can_pause = false;
     let mut bench = Bench::charging(endless);
     let reason = RefusalReason::CannotPause;
-    assert_refused(&mut bench, CommandKind::StopSession, reason);
+    assert_refused(
+        &mut bench,
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+        reason,
+    );
     assert_refused(bench.at(3_001), limit(0), reason);
     assert_refused(bench.at(3_002), CommandKind::SetUnavailable, reason);
 }

@@ -109,7 +109,12 @@ fn orders_left_open_expire_and_a_start_without_a_session_is_withdrawn() {
 #[test]
 fn a_stop_is_not_forgotten_by_a_crash() {
     let mut bench = Bench::charging(free());
-    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(10_000).order(
+        "c1",
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+    );
     let decision = bench.restart(1_000);
     let expected = bench.expect(
         vec![closed("c1", Outcome::Expired)],
@@ -128,7 +133,12 @@ fn a_stop_is_not_forgotten_by_a_crash() {
 #[test]
 fn a_stop_whose_session_ended_before_the_crash_was_applied() {
     let mut bench = Bench::charging(free());
-    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(10_000).order(
+        "c1",
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+    );
     bench.at(11_000).charger(VehicleState::B, 16_000);
     bench.at(11_500).meter(5_100);
     let decision = bench.at(12_000).restart(1_000);

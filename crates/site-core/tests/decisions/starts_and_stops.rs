@@ -92,7 +92,9 @@ fn a_start_waits_60_s_for_the_plug_however_long_it_may_take() {
 fn a_stop_pauses_at_once_and_ends_the_session_when_energy_has_stopped() {
     let mut bench = Bench::charging(free());
     bench.at(9_000).meter(5_100);
-    let stop = CommandKind::StopSession;
+    let stop = CommandKind::StopSession {
+        reason: site_model::StopReason::Local,
+    };
     let opened = Change::CommandOpened(bench.at(10_000).command("c1", stop.clone()));
     let decision = bench.order("c1", stop);
     let expected = bench.expect(
@@ -125,7 +127,12 @@ fn a_stop_pauses_at_once_and_ends_the_session_when_energy_has_stopped() {
 #[test]
 fn a_stopped_vehicle_gets_no_free_session_until_it_was_unplugged() {
     let mut bench = Bench::charging(free());
-    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(10_000).order(
+        "c1",
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+    );
     bench.at(11_000).charger(VehicleState::B, 0);
     bench.at(11_500).meter(5_115);
     assert_eq!(bench.at(12_000).charger(VehicleState::B, 0), nothing());
@@ -147,7 +154,12 @@ fn a_stopped_vehicle_gets_no_free_session_until_it_was_unplugged() {
 #[test]
 fn a_stopped_vehicle_may_be_started_again_by_order() {
     let mut bench = Bench::charging(free());
-    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(10_000).order(
+        "c1",
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+    );
     bench.at(11_000).charger(VehicleState::B, 0);
     bench.at(11_500).meter(5_115);
     let opened = Change::CommandOpened(bench.at(12_000).command("c2", start()));
@@ -231,7 +243,9 @@ fn a_dead_journal_refuses_paid_sessions_and_lets_free_ones_go_on() {
 fn a_later_order_about_the_session_takes_the_place_of_the_earlier() {
     let mut bench = Bench::idle(required());
     bench.at(2_000).order("c1", start());
-    let stop = CommandKind::StopSession;
+    let stop = CommandKind::StopSession {
+        reason: site_model::StopReason::Local,
+    };
     let opened = Change::CommandOpened(bench.at(3_000).command("c2", stop.clone()));
     let decision = bench.order("c2", stop);
     let expected = bench.expect(
@@ -264,7 +278,12 @@ fn a_meter_that_is_lost_does_not_keep_a_vehicle_waiting() {
 #[test]
 fn a_vehicle_that_replaces_a_stopped_one_before_its_last_meter_reading_is_served() {
     let mut bench = Bench::charging(free());
-    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(10_000).order(
+        "c1",
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+    );
     bench.at(11_000).charger(VehicleState::A, 0);
     let decision = bench.at(11_500).charger(VehicleState::B, 0);
     let expected = bench.expect(
@@ -286,7 +305,12 @@ fn a_vehicle_that_replaces_a_stopped_one_before_its_last_meter_reading_is_served
 #[test]
 fn a_charger_that_stays_in_c_without_power_has_stopped() {
     let mut bench = Bench::charging(free());
-    bench.at(10_000).order("c1", CommandKind::StopSession);
+    bench.at(10_000).order(
+        "c1",
+        CommandKind::StopSession {
+            reason: site_model::StopReason::Local,
+        },
+    );
     bench.at(11_000).charger(VehicleState::C, 0);
     let reads = |watts| vec![import(5_120), Value::Power(Watts(watts))];
     bench.at(11_500).read(METER, reads(40));
@@ -321,4 +345,23 @@ fn nothing_is_offered_to_a_paid_vehicle_while_its_session_could_not_be_stored() 
         decision,
         bench.expect(held, vec![write(0)], vec![publish()])
     );
+}
+
+#[test]
+fn a_session_ends_for_the_reason_that_the_order_gave_also_after_a_restart() {
+    for restart in [false, true] {
+        let mut bench = Bench::charging(free());
+        let stop = CommandKind::StopSession {
+            reason: StopReason::Remote,
+        };
+        bench.at(10_000).order("c1", stop);
+        if restart {
+            bench.restart(1_000);
+        }
+        let mut facts = bench.at(11_000).charger(VehicleState::B, 0).facts;
+        facts.extend(bench.at(11_500).meter(5_115).facts);
+        let end = ended(1, 5_115, StopReason::Remote);
+        let ends = facts.iter().filter(|fact| fact.change == end);
+        assert_eq!(ends.count(), 1, "restart {restart}: {facts:?}");
+    }
 }

@@ -128,7 +128,7 @@ impl Books {
             CommandKind::SetLimit { limit } => account.cap = Some(limit),
             CommandKind::ClearLimit => account.cap = None,
             CommandKind::StartSession { .. }
-            | CommandKind::StopSession
+            | CommandKind::StopSession { .. }
             | CommandKind::SetAvailable
             | CommandKind::SetUnavailable => {}
         }

@@ -358,7 +358,9 @@ impl World {
             0..4 if i == 1 => CommandKind::StartSession {
                 id_tag: IdTag::new("CARD-1").unwrap(),
             },
-            0..2 => CommandKind::StopSession,
+            0..2 => CommandKind::StopSession {
+                reason: site_model::StopReason::Local,
+            },
             2..7 => CommandKind::SetLimit {
                 limit: Milliamps(self.rng.u32(0..20) * 1_000),
             },

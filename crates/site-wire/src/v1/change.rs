@@ -349,7 +349,9 @@ impl From<&CommandKind> for Order {
             CommandKind::StartSession { id_tag } => Self::StartSession {
                 id_tag: id_tag.to_string(),
             },
-            CommandKind::StopSession => Self::StopSession,
+            CommandKind::StopSession { reason } => Self::StopSession {
+                stop_reason: (*reason != StopReason::Local).then(|| reason.to_string()),
+            },
             CommandKind::SetLimit { limit } => Self::SetLimit { limit_ma: limit.0 },
             CommandKind::ClearLimit => Self::ClearLimit,
             CommandKind::SetAvailable => Self::SetAvailable,
@@ -366,7 +368,13 @@ impl TryFrom<&Order> for CommandKind {
             Order::StartSession { id_tag } => Self::StartSession {
                 id_tag: field::id_tag(id_tag)?,
             },
-            Order::StopSession => Self::StopSession,
+            Order::StopSession { stop_reason } => Self::StopSession {
+                reason: stop_reason
+                    .as_deref()
+                    .map_or(Ok(StopReason::Local), |reason| {
+                        field::word("stop_reason", reason, StopReason::parse)
+                    })?,
+            },
             Order::SetLimit { limit_ma } => Self::SetLimit {
                 limit: Milliamps(*limit_ma),
             },

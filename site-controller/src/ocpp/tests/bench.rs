@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Endpoint, StationStatus, Stations};
+use super::super::{Endpoint, StationRequest, StationStatus, Stations};
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::store::{Options, Store, StoreEvent};
@@ -42,6 +42,7 @@ pub(super) struct Bench {
     store: Store,
     events: mpsc::Receiver<StoreEvent>,
     dir: TempDir,
+    pub(super) wishes: mpsc::Receiver<StationRequest>,
 }
 
 impl Bench {
@@ -63,16 +64,17 @@ impl Bench {
         let opened = Store::open(dir.path(), WallTime(0), Options::default()).unwrap();
         let (store, end) = (opened.store, opened.found.last_sequence);
         let stop = CancellationToken::new();
-        let (stations, tasks) = Stations::spawn(vec![endpoint], &store, end, &clock, &stop).await;
+        let links = Stations::spawn(vec![endpoint], &store, end, &clock, &stop).await;
         let bench = Self {
             listener,
-            stations,
-            tasks,
+            stations: links.stations,
+            tasks: links.tasks,
             stop,
             clock,
             store,
             events: opened.events,
             dir,
+            wishes: links.requests,
         };
         bench.show(ConnectorStatus::Available, None);
         bench

@@ -6,7 +6,7 @@ use site_model::{Change, ConnectorId, EnergySource, IdTag, SessionId, StopReason
 
 use super::bench::{Bench, Csms, charge_point};
 
-const NOON: i64 = 1_763_812_800_000;
+pub(super) const NOON: i64 = 1_763_812_800_000;
 
 #[tokio::test]
 async fn a_session_is_told_with_its_times_and_its_energy() {
@@ -182,17 +182,17 @@ impl Bench {
 }
 
 impl Csms {
-    async fn begin(&mut self, start: &Value, transaction_id: i64) {
+    pub(super) async fn begin(&mut self, start: &Value, transaction_id: i64) {
         let answer = json!({"transactionId": transaction_id, "idTagInfo": {"status": "Accepted"}});
         self.answer(start, answer).await;
     }
 }
 
-fn session(name: &str) -> SessionId {
+pub(super) fn session(name: &str) -> SessionId {
     SessionId::new(name).unwrap()
 }
 
-fn started(name: &str, meter: u64) -> Change {
+pub(super) fn started(name: &str, meter: u64) -> Change {
     Change::SessionStarted {
         session: session(name),
         charge_point: charge_point(),
@@ -211,7 +211,7 @@ fn read(name: &str, meter: u64) -> Change {
     }
 }
 
-fn ended(name: &str, meter: u64) -> Change {
+pub(super) fn ended(name: &str, meter: u64) -> Change {
     Change::SessionEnded {
         session: session(name),
         charge_point: charge_point(),

@@ -1,0 +1,132 @@
+//! What a central system asks of a charge point: what is answered at once, and what is an order for
+//! the site. What this charge point does not offer is said in the words of its message.
+
+use ocpp::ErrorCode;
+use ocpp::v16::{
+    AvailabilityStatus, AvailabilityType, ChangeAvailabilityResponse, ChargingProfileStatus,
+    ClearCacheResponse, ClearCacheStatus, DataTransferResponse, DataTransferStatus,
+    GetLocalListVersionResponse, RemoteStartStopStatus, RemoteStartTransactionRequest,
+    RemoteStartTransactionResponse, RemoteStopTransactionResponse, Request, ResetResponse,
+    ResetStatus, Response, SendLocalListResponse, SetChargingProfileResponse,
+    UnlockConnectorResponse, UnlockStatus, UpdateStatus,
+};
+use site_model::{ConnectorId, IdTag};
+
+/// `GetLocalListVersion`: there is no local list here (OCPP 1.6 section 6.22).
+const NO_LOCAL_LIST: i64 = -1;
+
+/// What a call leads to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Asked {
+    /// This answer.
+    Answer(Response),
+    /// This refusal.
+    Refuse(ErrorCode, &'static str),
+    /// An order; its fate is the answer.
+    Order(Order),
+}
+
+/// An order of the central system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Let a vehicle charge on this tag.
+    Start {
+        /// Absent: on any connector.
+        connector: Option<ConnectorId>,
+        id_tag: IdTag,
+    },
+    /// End the transaction.
+    Stop { transaction_id: i64 },
+    /// Take into or out of operation.
+    Availability {
+        /// Absent: all of them.
+        connector: Option<ConnectorId>,
+        operative: bool,
+    },
+}
+
+impl Order {
+    pub(super) fn answer(&self, accepted: bool) -> Response {
+        let status = if accepted {
+            RemoteStartStopStatus::Accepted
+        } else {
+            RemoteStartStopStatus::Rejected
+        };
+        match self {
+            Self::Start { .. } => RemoteStartTransactionResponse::new(status).into(),
+            Self::Stop { .. } => RemoteStopTransactionResponse::new(status).into(),
+            Self::Availability { .. } => {
+                let status = if accepted {
+                    AvailabilityStatus::Accepted
+                } else {
+                    AvailabilityStatus::Rejected
+                };
+                ChangeAvailabilityResponse::new(status).into()
+            }
+        }
+    }
+}
+
+pub(super) fn asked(request: &Request) -> Asked {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what is not named here is not offered, nor is what a later table adds"
+    )]
+    match request {
+        Request::RemoteStartTransaction(request) => remote_start(request),
+        Request::RemoteStopTransaction(request) => Asked::Order(Order::Stop {
+            transaction_id: request.transaction_id,
+        }),
+        Request::ChangeAvailability(request) => match connector(request.connector_id) {
+            Some(connector) => Asked::Order(Order::Availability {
+                connector,
+                operative: request.kind == AvailabilityType::Operative,
+            }),
+            None => {
+                let rejected = AvailabilityStatus::Rejected;
+                answer(ChangeAvailabilityResponse::new(rejected))
+            }
+        },
+        Request::UnlockConnector(_) => {
+            answer(UnlockConnectorResponse::new(UnlockStatus::NotSupported))
+        }
+        Request::DataTransfer(_) => {
+            let unknown = DataTransferStatus::UnknownVendorId;
+            answer(DataTransferResponse::new(unknown))
+        }
+        Request::ClearCache(_) => answer(ClearCacheResponse::new(ClearCacheStatus::Rejected)),
+        Request::Reset(_) => answer(ResetResponse::new(ResetStatus::Rejected)),
+        Request::GetLocalListVersion(_) => answer(GetLocalListVersionResponse::new(NO_LOCAL_LIST)),
+        Request::SendLocalList(_) => answer(SendLocalListResponse::new(UpdateStatus::NotSupported)),
+        Request::SetChargingProfile(_) => answer(SetChargingProfileResponse::new(
+            ChargingProfileStatus::NotSupported,
+        )),
+        _ => Asked::Refuse(
+            ErrorCode::NotSupported,
+            "this charge point does not offer that",
+        ),
+    }
+}
+
+/// A limit that came with the order and would not be kept is worse than no charging.
+fn remote_start(request: &RemoteStartTransactionRequest) -> Asked {
+    let wished = request.connector_id.map_or(Some(None), connector);
+    let id_tag = IdTag::new(request.id_tag.as_str()).ok();
+    match (wished, id_tag, &request.charging_profile) {
+        (Some(connector), Some(id_tag), None) => Asked::Order(Order::Start { connector, id_tag }),
+        (None, _, _) | (_, None, _) | (_, _, Some(_)) => {
+            let rejected = RemoteStartStopStatus::Rejected;
+            answer(RemoteStartTransactionResponse::new(rejected))
+        }
+    }
+}
+
+/// 0 is the whole charge point.
+fn connector(number: i64) -> Option<Option<ConnectorId>> {
+    let number = u8::try_from(number).ok()?;
+    Some(ConnectorId::new(number).ok())
+}
+
+fn answer(response: impl Into<Response>) -> Asked {
+    Asked::Answer(response.into())
+}

@@ -1,0 +1,193 @@
+//! What a central system asks, and what it is answered.
+
+use serde_json::{Value, json};
+use site_model::{CommandId, ConnectorId, IdTag, StopReason};
+use tokio::time::timeout;
+
+use super::super::Wish;
+use super::bench::{Bench, Csms, SOON};
+use super::transactions::{NOON, ended, session, started};
+
+#[tokio::test]
+async fn an_order_is_answered_with_what_the_site_says_and_its_id_is_the_order_s() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let number = |number| Some(ConnectorId::new(number).unwrap());
+    let id_tag = IdTag::new("GOOD").unwrap();
+    let cases = [
+        (
+            "RemoteStartTransaction",
+            json!({"idTag": "GOOD", "connectorId": 1}),
+            Wish::Start {
+                connector: number(1),
+                id_tag: id_tag.clone(),
+            },
+        ),
+        (
+            "RemoteStartTransaction",
+            json!({"idTag": "GOOD"}),
+            Wish::Start {
+                connector: None,
+                id_tag,
+            },
+        ),
+        (
+            "ChangeAvailability",
+            json!({"connectorId": 0, "type": "Inoperative"}),
+            Wish::Availability {
+                connector: None,
+                operative: false,
+            },
+        ),
+    ];
+    for (action, fields, wish) in cases {
+        for (accepted, word) in [(true, "Accepted"), (false, "Rejected")] {
+            csms.ask("cmd_1", action, &fields).await;
+            let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+            assert_eq!(request.wish, wish);
+            assert_eq!(request.id, CommandId::new("cmd_1").ok());
+            request.reply.send(accepted).unwrap();
+            let answer = csms.next().await;
+            assert_eq!(answer, json!([3, "cmd_1", {"status": word}]));
+        }
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_transaction_is_stopped_by_its_id_and_only_while_it_runs() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    bench.record(NOON, &[started("sess_1", 1)]).await;
+    let start = csms.call("StartTransaction").await;
+    csms.begin(&start, 77).await;
+    bench.waiting_becomes(0).await;
+    csms.ask("1", "RemoteStopTransaction", &json!({"transactionId": 78}))
+        .await;
+    assert_eq!(csms.next().await, json!([3, "1", {"status": "Rejected"}]));
+    csms.ask("2", "RemoteStopTransaction", &json!({"transactionId": 77}))
+        .await;
+    let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+    let stop = |reason| Wish::Stop {
+        session: session("sess_1"),
+        reason,
+    };
+    assert_eq!(request.wish, stop(StopReason::Remote));
+    request.reply.send(true).unwrap();
+    assert_eq!(csms.next().await, json!([3, "2", {"status": "Accepted"}]));
+
+    // A tag that the central system does not accept ends its session.
+    bench
+        .record(NOON, &[ended("sess_1", 2), started("sess_2", 2)])
+        .await;
+    let call = csms.call("StopTransaction").await;
+    csms.answer(&call, json!({})).await;
+    let start = csms.call("StartTransaction").await;
+    let answer = json!({"transactionId": 78, "idTagInfo": {"status": "Blocked"}});
+    csms.answer(&start, answer).await;
+    let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+    let unwanted = Wish::Stop {
+        session: session("sess_2"),
+        reason: StopReason::DeAuthorized,
+    };
+    assert_eq!(request.wish, unwanted);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_offered_is_said_in_the_words_of_its_message() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let profile = json!({
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 8.0}]},
+    });
+    let cases = [
+        (
+            "UnlockConnector",
+            json!({"connectorId": 1}),
+            json!({"status": "NotSupported"}),
+        ),
+        (
+            "DataTransfer",
+            json!({"vendorId": "x"}),
+            json!({"status": "UnknownVendorId"}),
+        ),
+        ("ClearCache", json!({}), json!({"status": "Rejected"})),
+        (
+            "Reset",
+            json!({"type": "Soft"}),
+            json!({"status": "Rejected"}),
+        ),
+        ("GetLocalListVersion", json!({}), json!({"listVersion": -1})),
+        (
+            "SendLocalList",
+            json!({"listVersion": 1, "updateType": "Full"}),
+            json!({"status": "NotSupported"}),
+        ),
+        (
+            "SetChargingProfile",
+            json!({"connectorId": 1, "csChargingProfiles": profile}),
+            json!({"status": "NotSupported"}),
+        ),
+        // A limit that would not be kept: rather no charging.
+        (
+            "RemoteStartTransaction",
+            json!({"idTag": "GOOD", "chargingProfile": profile}),
+            json!({"status": "Rejected"}),
+        ),
+        (
+            "ChangeAvailability",
+            json!({"connectorId": 300, "type": "Operative"}),
+            json!({"status": "Rejected"}),
+        ),
+        (
+            "TriggerMessage",
+            json!({"requestedMessage": "MeterValues"}),
+            json!({"status": "NotImplemented"}),
+        ),
+        (
+            "TriggerMessage",
+            json!({"requestedMessage": "StatusNotification", "connectorId": 2}),
+            json!({"status": "Rejected"}),
+        ),
+    ];
+    for (action, fields, answer) in cases {
+        csms.ask("1", action, &fields).await;
+        assert_eq!(csms.next().await, json!([3, "1", answer]), "{action}");
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_triggered_message_follows_its_answer() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let accepted = json!([3, "1", {"status": "Accepted"}]);
+    let trigger = |message: &str| json!({"requestedMessage": message});
+    csms.ask("1", "TriggerMessage", &trigger("Heartbeat")).await;
+    assert_eq!(csms.next().await, accepted);
+    let beat = csms.call("Heartbeat").await;
+    csms.answer(&beat, json!({"currentTime": "2026-11-22T10:00:00Z"}))
+        .await;
+    let one = json!({"requestedMessage": "StatusNotification", "connectorId": 1});
+    csms.ask("1", "TriggerMessage", &one).await;
+    assert_eq!(csms.next().await, accepted);
+    assert_eq!(csms.status().await["connectorId"], 1);
+    csms.ask("1", "TriggerMessage", &trigger("BootNotification"))
+        .await;
+    assert_eq!(csms.next().await, accepted);
+    csms.accept_boot().await;
+    bench.end().await;
+}
+
+impl Csms {
+    async fn ask(&mut self, id: &str, action: &str, fields: &Value) {
+        self.send(&json!([2, id, action, fields]).to_string()).await;
+    }
+}
