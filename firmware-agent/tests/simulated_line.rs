@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firmware_agent::{Bus, BusConfig, BusDevice, BusEvent, BusLink, SerialFraming, TcpFraming, spawn};
+use firmware_agent::{
+    Bus, BusConfig, BusDevice, BusEvent, BusLink, SerialFraming, TcpFraming, spawn,
+};
 use hw_profiles::{Profile, find};
 use simulator::{ChargerOptions, Ev, MeterOf, RtuLine, TcpServer, World};
 use site_model::{DeviceId, Milliamps, Value, VehicleState};
@@ -203,7 +205,7 @@ async fn a_tcp_charger_is_read_and_limited_by_the_rules() {
         let link = BusLink::Tcp {
             host: "127.0.0.1".to_owned(),
             port: server.address().port(),
-                framing: TcpFraming::Mbap,
+            framing: TcpFraming::Mbap,
         };
         let (bus, mut events) = start(link, vec![device("box", it.link.unit, &it)]);
 
