@@ -182,6 +182,10 @@ async fn a_connector_in_use_is_closed_when_its_session_ends() -> anyhow::Result<
     depot.status(ONE, 1, "Unavailable").await?;
     let shown = depot.online_is(ONE, true).await?;
     assert_eq!(shown["connectors"][0]["status"], "Unavailable");
+    assert_eq!(
+        states(&depot.command_now(&closed).await?),
+        ["queued", "sent", "accepted", "completed"]
+    );
 
     let open = ("set_available", json!({"connector_id": 0}));
     let (opened, asked) = depot

@@ -153,6 +153,12 @@ async fn who_breaks_the_rules_is_cut_off_with_a_reason_and_another_one_does_not_
             1008,
             "cut off: it ",
         ),
+        (
+            "ping",
+            json!({"times": 50_000}),
+            1008,
+            "messages within one second",
+        ),
         // Below the WebSocket: not masked; an opcode that is none; text that is no UTF-8.
         (
             "write",
@@ -224,7 +230,11 @@ async fn who_never_reads_is_cut_off_and_another_one_does_not_notice() -> anyhow:
         .map(|number| format!("[2,\"{number:036}\",\"Heartbeat\",{{}}]"))
         .collect();
     depot
-        .say(BAD, "send", json!({"texts": calls, "pause": 0.001}))
+        .say(
+            BAD,
+            "send",
+            json!({"texts": calls, "times": 10, "pause": 0.001}),
+        )
         .await?
         .ok()?;
     depot

@@ -402,6 +402,27 @@ impl Commands {
         self.db.write(sql, values).await.map(|_done| ())
     }
 
+    /// A connector (0 is the whole charge point) is closed for use: what was scheduled until its
+    /// session ended is done.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn became_unavailable(
+        &self,
+        charge_point: &ChargePointId,
+        connector: i64,
+    ) -> Result<(), DbError> {
+        let sql = "UPDATE commands SET completed_at_ms = $3
+                   WHERE charge_point_id = $1 AND action = 'ChangeAvailability'
+                     AND connector_id = $2 AND completed_at_ms IS NULL AND state = 'accepted'";
+        let values = vec![
+            charge_point.as_str().into(),
+            connector.into(),
+            self.clock.now().as_millisecond().into(),
+        ];
+        self.db.write(sql, values).await.map(|_done| ())
+    }
+
     /// A transaction began: the latest start for its tag on its connector, ordered not too long ago,
     /// led to it. The start's answer may still be on its way to be written down.
     ///

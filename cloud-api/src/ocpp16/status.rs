@@ -7,7 +7,7 @@ use ocpp::v16::{
 };
 use site_model::{ChargePointStatus, ConnectorId, ConnectorStatus};
 
-use super::{Central, Known};
+use super::{Central, Known, failed};
 use crate::charge_point::CONNECTORS_MAX;
 use crate::fleet::{KIND_UNKNOWN, Told, Update};
 use crate::ingest::apply::Step;
@@ -24,6 +24,11 @@ impl Central {
                 0 => self.whole_status(known, request.status),
                 number => self.connector_status(known, number, request).await?,
             }
+        }
+        if request.status == Status::Unavailable {
+            let commands = &self.0.commands;
+            let done = commands.became_unavailable(&known.station.id, request.connector_id);
+            done.await.map_err(failed)?;
         }
         Ok(StatusNotificationResponse::default())
     }

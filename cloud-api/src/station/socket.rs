@@ -229,9 +229,9 @@ impl<V: Version, S: System<V>> Line<V, S> {
             Some(Ok(message)) => message,
         };
         self.heard = Instant::now();
+        self.count()?;
         match message {
             Message::Text(text) => {
-                self.count()?;
                 self.hear();
                 self.text(text.as_str()).await
             }
@@ -244,7 +244,7 @@ impl<V: Version, S: System<V>> Line<V, S> {
         }
     }
 
-    /// Counts a message of the present second.
+    /// Counts a message of the present second; pings too, for each is answered.
     fn count(&mut self) -> Result<(), Ended> {
         let (began, messages) = &mut self.second;
         if began.elapsed() >= Duration::from_secs(1) {
