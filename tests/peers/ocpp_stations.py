@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import socket
+import ssl
 import sys
 import time
 from urllib.parse import urlsplit
@@ -82,8 +83,9 @@ class Station:
         self.connection = self.speaker = self.reading = self.beating = None
         self.beats, self.unbeaten = [], None
 
-    async def connect(self, url, password=None, user=None, subprotocols=("ocpp1.6",), deaf=False):
-        """Connects; a `deaf` one has small buffers and never reads. Answers the subprotocol."""
+    async def connect(self, url, password=None, user=None, subprotocols=("ocpp1.6",), deaf=False, trust=None):
+        """Connects, over TLS by the certificates of the file `trust`; a `deaf` one has small buffers and
+        never reads. Answers the subprotocol."""
         headers = {}
         if password is not None:
             pair = f"{user or self.identity}:{password}".encode()
@@ -91,7 +93,7 @@ class Station:
         raw = small_socket(url) if deaf else None
         try:
             self.connection = await websockets.connect(
-                url, sock=raw, additional_headers=headers, subprotocols=list(subprotocols) or None,
+                url, sock=raw, ssl=trusting(trust), additional_headers=headers, subprotocols=list(subprotocols) or None,
                 ping_interval=None, open_timeout=PATIENCE)
         except websockets.InvalidStatus as refusal:
             return {"refused": [refusal.response.status_code, refusal.response.body.decode()]}
@@ -191,6 +193,14 @@ class Station:
     async def beats_so_far(self):
         """Answers how many heartbeats were answered, the slowest in seconds, and what went wrong."""
         return {"ok": [len(self.beats), max(self.beats, default=0), self.unbeaten]}
+
+
+def trusting(certificates):
+    if certificates is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificates)
+    return context
 
 
 def small_socket(url):

@@ -1,11 +1,12 @@
 //! The cloud as a central system, with charge points by the Python `ocpp` package, which holds every
 //! frame to the official schemas in both directions.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use demo::{Answer, Api, Binaries, Cloud, CloudOptions, until};
+use demo::{Answer, Api, Binaries, Cloud, CloudOptions, Process, until};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ pub(crate) struct Depot {
     pub(crate) cloud: Cloud,
     api: Api,
     stations: Stations,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The charge points' process.
@@ -85,8 +86,29 @@ impl Depot {
                 orders,
                 answers: BufReader::new(answers).lines(),
             },
-            _folder: folder,
+            folder,
         })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the cloud again on the port it had, with more at the end of its configuration, and waits
+    /// until it speaks `http` or `https` there.
+    pub(crate) async fn restart_with(&mut self, scheme: &str, more: &str) -> anyhow::Result<()> {
+        self.cloud.process.terminate().await?;
+        let files = self.cloud.folder().to_owned();
+        let file = files.join("cloud-api.toml");
+        let port = self.cloud.base().replacen("http://", "", 1);
+        let text = std::fs::read_to_string(&file)?.replacen("127.0.0.1:0", &port, 1);
+        std::fs::write(&file, format!("{text}{more}"))?;
+        let mut command = std::process::Command::new(Binaries::beside_this_program()?.cloud_api);
+        command.arg("--config").arg(file);
+        self.cloud.process = Process::start("cloud-api", command, &files)?;
+        let listening = format!("HTTP listening on {scheme}://{port}");
+        self.cloud.process.line(&listening).await?;
+        Ok(())
     }
 
     /// Registers a charge point with two connectors, of which the operator knows the first. Answers

@@ -1,8 +1,8 @@
-//! Who is let in as a charge point, and who is cut off with a logged reason while others do not
-//! notice. The badly behaved are driven below the `ocpp` package, by frames and bytes.
+//! Charge points that behave badly are cut off with a logged reason, and others do not notice. They are
+//! driven below the `ocpp` package, by frames and bytes.
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::ocpp_depot::Depot;
 
@@ -13,89 +13,6 @@ const BAD: &str = "DE*BAD*1";
 const BROKEN: u16 = 1006;
 /// Slowest answer that the well-behaved one may see on a busy machine, in seconds.
 const SLOWEST_S: f64 = 5.0;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_who_is_known_with_its_password_and_protocol_is_let_in() -> anyhow::Result<()> {
-    let mut depot = Depot::open().await?;
-    let password = depot.register(GOOD).await?;
-    let other = depot.register(BAD).await?;
-    let url = depot.address(GOOD);
-    for (how, status) in [
-        (
-            json!({"url": depot.address("NOBODY"), "password": password}),
-            404,
-        ),
-        (json!({"url": depot.address("NOBODY")}), 404),
-        (json!({"url": url}), 401),
-        (json!({"url": url, "password": "0123456789abcdefghij"}), 401),
-        (json!({"url": url, "password": other}), 401),
-        (json!({"url": url, "password": other, "user": BAD}), 401),
-        (
-            json!({"url": depot.cloud.base().replacen("http", "ws", 1) + "/ocpp/2.0.1/" + GOOD, "password": password, "subprotocols": ["ocpp2.0.1"]}),
-            404,
-        ),
-    ] {
-        let refused = depot.say(GOOD, "connect", how.clone()).await?;
-        assert_eq!(refused.code()?, status, "{how}");
-    }
-    depot.logged("NOBODY", "nobody has registered it").await?;
-    depot
-        .logged(GOOD, "its credential is missing or wrong")
-        .await?;
-    for subprotocols in [json!([]), json!(["ocpp2.0.1"]), json!(["ocpp1.5", "soap"])] {
-        let how = json!({"url": url, "password": password, "subprotocols": subprotocols});
-        assert_eq!(
-            depot.say(GOOD, "connect", how).await?.ok()?,
-            Value::Null,
-            "none is agreed on"
-        );
-        let told = depot.say(GOOD, "closed", json!({})).await?.ok()?;
-        assert_eq!(
-            told,
-            json!([1002, "no subprotocol that is spoken here; offer ocpp1.6"])
-        );
-    }
-    depot
-        .logged(GOOD, "it offers no subprotocol that is spoken here")
-        .await?;
-    let base = depot.cloud.base().replacen("http", "ws", 1);
-    for path in ["ocpp16", "ocpp/1.6", "ocpp"] {
-        let how = json!({"url": format!("{base}/{path}/{GOOD}"), "password": password, "subprotocols": ["ocpp2.0.1", "ocpp1.6"]});
-        assert_eq!(
-            depot.say(GOOD, "connect", how).await?.ok()?,
-            "ocpp1.6",
-            "{path}"
-        );
-        depot.boot(GOOD).await?;
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_connection_of_the_same_id_closes_the_first() -> anyhow::Result<()> {
-    let mut depot = Depot::open().await?;
-    let password = depot.station(GOOD).await?;
-    // Another place in the peer, the same identity towards the cloud.
-    let how = json!({"url": depot.address(GOOD), "password": password, "user": GOOD});
-    depot.say("twin", "connect", how).await?.ok()?;
-    let told = depot.say(GOOD, "closed", json!({})).await?.ok()?;
-    assert_eq!(
-        told,
-        json!([1008, "another connection of this charge point took over"])
-    );
-    depot.boot("twin").await?;
-    depot.online_is(GOOD, true).await?;
-    let answer = json!({"action": "ClearCache", "payload": {"status": "Accepted"}});
-    depot.say("twin", "answer", answer).await?.ok()?;
-    let told = depot
-        .post("/ocpp16/clear_cache", &json!({"charge_point_id": GOOD}))
-        .await?;
-    ensure!(
-        told.status == 200 && told.body["status"] == "Accepted",
-        "{told:?}"
-    );
-    Ok(())
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_breaks_the_rules_is_cut_off_with_a_reason_and_another_one_does_not_notice()

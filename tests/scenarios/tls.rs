@@ -12,7 +12,7 @@ use crate::peers::{Mosquitto, free_port};
 use scenarios::stored_sessions;
 
 /// A fresh certificate for 127.0.0.1 and its key, as `NAME.pem` and `NAME.key`.
-fn certificate(folder: &Path, name: &str) -> anyhow::Result<()> {
+pub(crate) fn certificate(folder: &Path, name: &str) -> anyhow::Result<()> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     std::fs::write(folder.join(format!("{name}.pem")), made.cert.pem())?;
     std::fs::write(
