@@ -309,7 +309,7 @@ fn transaction(row: &Row) -> Result<ActiveTransaction, DbError> {
         connector: u8::try_from(row.int("connector_id")?).map_err(|_| damaged("connector_id"))?,
         id_tag: row.text("id_tag")?.to_owned(),
         meter_start_wh: row.unsigned("meter_start_wh")?,
-        started_at: time(row.int("started_at_ms")?)?,
+        started_at: time(row.int("started_at_ms")?),
         session: row.opt_text("session_id")?.map(str::to_owned),
         offline: row.flag("offline")?,
     })
@@ -317,7 +317,7 @@ fn transaction(row: &Row) -> Result<ActiveTransaction, DbError> {
 
 fn reading(row: &Row) -> Result<Reading, DbError> {
     Ok(Reading {
-        at: time(row.int("at_ms")?)?,
+        at: time(row.int("at_ms")?),
         meter_wh: row.unsigned("meter_wh")?,
         context: match row.text("kind")? {
             "start" => "Transaction.Begin",
@@ -327,8 +327,15 @@ fn reading(row: &Row) -> Result<Reading, DbError> {
     })
 }
 
-fn time(ms: i64) -> Result<Timestamp, DbError> {
-    Timestamp::from_millisecond(ms).map_err(|_| damaged("time"))
+/// The time that was told, or the nearest one that can be shown: a charger's clock may stand in the
+/// last hours of the year 9999, and must not make a list unreadable.
+fn time(ms: i64) -> Timestamp {
+    let nearest = if ms < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_millisecond(ms).unwrap_or(nearest)
 }
 
 fn read(row: &Row) -> Result<Session, DbError> {
@@ -349,8 +356,8 @@ fn read(row: &Row) -> Result<Session, DbError> {
         id_tag: row.text("id_tag")?.to_owned(),
         user: text("user_id")?,
         transaction: text("transaction_id")?,
-        started_at: time(row.int("started_at_ms")?)?,
-        ended_at: row.opt_int("ended_at_ms")?.map(time).transpose()?,
+        started_at: time(row.int("started_at_ms")?),
+        ended_at: row.opt_int("ended_at_ms")?.map(time),
         meter_start_wh,
         meter_stop_wh: unsigned("meter_stop_wh")?,
         meter_wh: unsigned("meter_wh")?.unwrap_or(meter_start_wh),

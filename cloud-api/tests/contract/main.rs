@@ -10,6 +10,7 @@ mod endpoints;
 mod errors;
 mod harness;
 mod keys;
+mod mutations;
 mod quotas;
 mod reservations;
 mod sessions;
