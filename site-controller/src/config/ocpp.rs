@@ -85,6 +85,7 @@ pub(super) fn endpoints(
         let password = password.and_then(|file| password_in(file, folder, report));
         Some(Endpoint {
             charge_point: point.id.value.clone(),
+            connectors: u8::try_from(point.connectors.len()).unwrap_or(u8::MAX),
             url,
             tls,
             password,

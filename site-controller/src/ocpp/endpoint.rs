@@ -15,6 +15,8 @@ use crate::uplink::Tls;
 pub struct Endpoint {
     /// Who connects.
     pub charge_point: ChargePointId,
+    /// How many connectors it has.
+    pub connectors: u8,
     /// Where; the charge point's id is appended to its path.
     pub url: Url,
     /// Encryption.

@@ -6,6 +6,7 @@ mod endpoint;
 mod face;
 mod messages;
 mod queue;
+mod settings;
 mod socket;
 mod station;
 mod task;
@@ -28,6 +29,7 @@ use crate::store::Store;
 use crate::store::stations::{self, Place};
 use face::Face;
 use queue::Queue;
+use settings::Settings;
 use station::Station;
 use task::Task;
 
@@ -139,6 +141,7 @@ impl Stations {
         forget_others(&endpoints, store).await;
         for endpoint in endpoints {
             let charge_point = endpoint.charge_point.clone();
+            let settings = settings_of(&endpoint, store).await;
             let place = place_of(&charge_point, store, last_sequence).await;
             let status = StationStatus {
                 address: endpoint.address(),
@@ -160,7 +163,8 @@ impl Stations {
             links.insert(charge_point.clone(), Arc::clone(&shared));
             let task = Task {
                 endpoint,
-                station: Station::new(),
+                station: Station::new(settings),
+                store: store.clone(),
                 queue: Queue::new(store.clone(), charge_point, place.cursor),
                 requests: requests.clone(),
                 clock: clock.clone(),
@@ -236,6 +240,18 @@ async fn place_of(charge_point: &ChargePointId, store: &Store, end: u64) -> Plac
             set_aside: 0,
         }
     })
+}
+
+/// The keys as the central system left them.
+async fn settings_of(endpoint: &Endpoint, store: &Store) -> Settings {
+    let id = endpoint.charge_point.clone();
+    let stored = store.work(move |db| stations::configuration(db, &id));
+    let (settings, left_out) =
+        Settings::new(endpoint.connectors, &stored.await.unwrap_or_default());
+    for problem in left_out {
+        tracing::warn!(charge_point.id = %endpoint.charge_point, "A stored configuration key is left out: {problem}");
+    }
+    settings
 }
 
 async fn forget_others(endpoints: &[Endpoint], store: &Store) {

@@ -13,11 +13,6 @@ use crate::ids;
 use crate::store::Store;
 use crate::store::stations::{self, Ended, Frozen, Known, Next};
 
-/// `TransactionMessageAttempts` and `TransactionMessageRetryInterval` (OCPP 1.6 section 9.1).
-const TRIES: Tries = Tries {
-    attempts: 3,
-    interval: Duration::from_secs(60),
-};
 /// The cursor is written without a message once it lags this far: facts behind it cannot be deleted.
 const LAG_MAX_FACTS: u64 = 1_000;
 /// When the file cannot be had it is tried again after this time.
@@ -239,12 +234,12 @@ impl Queue {
     }
 
     /// Takes the fate of the message on its way.
-    pub(super) fn settled(&mut self, fate: &Fate<V16>) -> Settled {
+    pub(super) fn settled(&mut self, fate: &Fate<V16>, tries: Tries) -> Settled {
         let Some(mut outgoing) = self.outgoing.take() else {
             return Settled::Over { invalid: None };
         };
         let mut invalid = None;
-        let ended = match TRIES.after(fate, outgoing.refused, 1) {
+        let ended = match tries.after(fate, outgoing.refused, 1) {
             After::Again { after, refused } => {
                 outgoing.refused = refused;
                 self.outgoing = Some(outgoing);

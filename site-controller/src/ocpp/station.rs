@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ocpp::v16::{
-    BootNotificationResponse, HeartbeatRequest, MessageTrigger, RegistrationStatus, Request,
-    TriggerMessageRequest, TriggerMessageResponse, TriggerMessageStatus, V16,
+    BootNotificationResponse, ChangeConfigurationRequest, ChangeConfigurationResponse,
+    HeartbeatRequest, MessageTrigger, RegistrationStatus, Request, TriggerMessageRequest,
+    TriggerMessageResponse, TriggerMessageStatus, V16,
 };
 use ocpp::{
     Calls, CallsSettings, End, ErrorCode, Fate, IncomingCall, MessageId, Received, Settled,
 };
 use ocpp::{Time, v16::Response};
 use site_model::Timestamp;
+use station::configuration::{Key, StoredValue};
 
 use super::asked::{Asked, Order, asked};
 use super::face::{Face, Notice};
 use super::queue::Ready;
+use super::settings::{Change, Settings};
 
 /// Pause before a boot notification is repeated where the central system gives no interval.
 const BOOT_PAUSE_FIRST: Duration = Duration::from_secs(10);
@@ -25,8 +28,6 @@ const BOOT_PAUSE_MAX: Duration = Duration::from_secs(300);
 /// Bounds of an interval that a central system gives.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(86_400);
-/// Between heartbeats where the central system gives no interval.
-const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(300);
 /// Central system's and gateway's clocks differ noticeably.
 const CLOCK_DIFFERS_MS: u64 = 60_000;
 
@@ -62,14 +63,25 @@ impl Registration {
 }
 
 /// What a message of the central system leads to.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Heard {
     /// To be written.
     pub(super) answer: Option<String>,
     /// To be asked of the site; its fate answers this call.
     pub(super) order: Option<(MessageId, Order)>,
+    /// To be stored; then this call is answered.
+    pub(super) configure: Option<Configure>,
     /// The socket is to be closed, for this reason.
     pub(super) close: Option<&'static str>,
+}
+
+/// A change of a configuration key, on its way into the store.
+#[derive(Debug)]
+pub(super) struct Configure {
+    pub(super) id: MessageId,
+    pub(super) settings: Box<Settings>,
+    pub(super) key: Key,
+    pub(super) value: StoredValue,
 }
 
 /// One charge point towards its central system, over all its sockets.
@@ -80,11 +92,11 @@ pub(super) struct Station {
     registration: Registration,
     boot_due: Duration,
     boot_pause: Duration,
-    heartbeat_every: Duration,
     heartbeat_due: Duration,
     /// What this socket was told, by connector.
     told: BTreeMap<u8, Notice>,
     clock_differs: bool,
+    settings: Settings,
     message: Option<Waiting>,
     fate: Option<Fate<V16>>,
 }
@@ -98,17 +110,17 @@ struct Waiting {
 }
 
 impl Station {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
             calls: Calls::new(End::Station, CallsSettings::default()),
             face: None,
             registration: Registration::Unknown,
             boot_due: Duration::ZERO,
             boot_pause: BOOT_PAUSE_FIRST,
-            heartbeat_every: HEARTBEAT_DEFAULT,
             heartbeat_due: Duration::ZERO,
             told: BTreeMap::new(),
             clock_differs: false,
+            settings,
             message: None,
             fate: None,
         }
@@ -200,7 +212,7 @@ impl Station {
             return Some(dated.notification(*number).into());
         }
         if self.heartbeat_due <= now {
-            self.heartbeat_due = now + self.heartbeat_every;
+            self.heartbeat_due = now + self.settings.heartbeat();
             return Some(HeartbeatRequest::default().into());
         }
         None
@@ -271,9 +283,14 @@ impl Station {
     }
 
     fn called(&mut self, now: &Timestamp, call: IncomingCall<V16>) -> Heard {
+        if let Request::ChangeConfiguration(request) = &call.request {
+            return self.configuration_asked(call.id, request);
+        }
         let asked = if let Request::TriggerMessage(request) = &call.request {
             let status = self.triggered(since_start(now), request);
             Asked::Answer(TriggerMessageResponse::new(status).into())
+        } else if let Request::GetConfiguration(request) = &call.request {
+            Asked::Answer(self.settings.told(request).into())
         } else {
             asked(&call.request)
         };
@@ -295,6 +312,40 @@ impl Station {
             answer,
             ..Heard::default()
         }
+    }
+
+    fn configuration_asked(
+        &mut self,
+        id: MessageId,
+        request: &ChangeConfigurationRequest,
+    ) -> Heard {
+        let (key, value) = (request.key.as_str(), request.value.expose());
+        match self.settings.change(key, value) {
+            Change::Store(settings, key, value) => Heard {
+                configure: Some(Configure {
+                    id,
+                    settings,
+                    key,
+                    value,
+                }),
+                ..Heard::default()
+            },
+            Change::Refuse(status) => Heard {
+                answer: self.answer(&id, &ChangeConfigurationResponse::new(status).into()),
+                ..Heard::default()
+            },
+        }
+    }
+
+    /// The change is stored, and holds.
+    pub(super) fn configured(&mut self, now: &Timestamp, settings: Settings) {
+        self.settings = settings;
+        let next = since_start(now) + self.settings.heartbeat();
+        self.heartbeat_due = self.heartbeat_due.min(next);
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The frame that answers a call; none where the socket was another one.
@@ -378,8 +429,10 @@ impl Station {
         };
         if self.registration == Registration::Accepted {
             self.boot_pause = BOOT_PAUSE_FIRST;
-            self.heartbeat_every = interval.unwrap_or(HEARTBEAT_DEFAULT);
-            self.heartbeat_due = at + self.heartbeat_every;
+            if let Some(interval) = interval {
+                self.settings.set_heartbeat(interval);
+            }
+            self.heartbeat_due = at + self.settings.heartbeat();
         } else {
             self.boot_again(at, interval);
         }

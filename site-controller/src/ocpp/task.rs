@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus};
 use ocpp::{ErrorCode, MessageId};
 use site_model::{CommandId, Monotonic, SessionId, StopReason};
 use tokio::sync::{mpsc, oneshot};
@@ -16,10 +17,11 @@ use super::asked::Order;
 use super::endpoint::Endpoint;
 use super::queue::{Queue, Settled, Told};
 use super::socket::{self, Socket};
-use super::station::Station;
+use super::station::{Configure, Station};
 use super::{Shared, StationRequest, Wish};
 use crate::clock::Clock;
 use crate::ids;
+use crate::store::{Store, stations};
 
 const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
@@ -29,10 +31,10 @@ const STABLE_AFTER: Duration = Duration::from_secs(30);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a peer may take to read one frame.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// WebSocket pings: they keep mappings in routers alive and find dead sockets.
-const PING_EVERY: Duration = Duration::from_secs(60);
-/// A socket on which nothing came for so long is dead.
-const SILENT_MAX: Duration = Duration::from_secs(150);
+/// With pings switched off the loop wakes this rarely.
+const NO_PINGS: Duration = Duration::from_secs(86_400);
+/// A socket on which nothing came for so long after a ping is dead.
+const PONG_WITHIN: Duration = Duration::from_secs(90);
 /// How long the core may take for an order: a commit, and what waits before it.
 const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// How long the goodbye may take.
@@ -42,6 +44,7 @@ pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) station: Station,
     pub(super) queue: Queue,
+    pub(super) store: Store,
     pub(super) requests: mpsc::Sender<StationRequest>,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
@@ -129,12 +132,19 @@ impl Task {
 
     async fn talk(&mut self, socket: &mut Socket, stop: &CancellationToken) -> Over {
         let mut heard_at = Instant::now();
-        let mut ping_at = heard_at + PING_EVERY;
+        let mut pinged_at = heard_at;
         loop {
             if let Err(problem) = self.say(socket).await {
                 return Over::Broken(problem);
             }
-            let wake_at = self.wake_at(ping_at.min(heard_at + SILENT_MAX));
+            let ping_every = self.station.settings().ping().unwrap_or(NO_PINGS);
+            // A ping that is not answered is the last one.
+            let due = if pinged_at > heard_at {
+                pinged_at + PONG_WITHIN
+            } else {
+                pinged_at + ping_every
+            };
+            let wake_at = self.wake_at(due);
             let shared = Arc::clone(&self.shared);
             let turn = tokio::select! {
                 () = stop.cancelled() => return Over::Stopped,
@@ -143,7 +153,10 @@ impl Task {
                     self.hear(socket, message).await
                 }
                 () = shared.changed.notified() => Ok(()),
-                () = sleep_until(wake_at) => self.woken(socket, heard_at, &mut ping_at).await,
+                () = sleep_until(wake_at) => {
+                    let deaf = pinged_at > heard_at;
+                    self.woken(socket, due, deaf, &mut pinged_at).await
+                }
             };
             if let Err(problem) = turn {
                 return Over::Broken(problem);
@@ -168,7 +181,8 @@ impl Task {
     async fn transactions(&mut self) {
         let now = self.clock.now();
         if let Some(fate) = self.station.take_fate() {
-            match self.queue.settled(&fate) {
+            let tries = self.station.settings().tries();
+            match self.queue.settled(&fate, tries) {
                 Settled::Over { invalid } => {
                     self.station.over();
                     self.stop_unwanted(invalid).await;
@@ -192,7 +206,8 @@ impl Task {
     /// The central system does not accept the tag that a session began with
     /// (`StopTransactionOnInvalidId`).
     async fn stop_unwanted(&self, session: Option<SessionId>) {
-        let Some(session) = session else {
+        let Some(session) = session.filter(|_| self.station.settings().stops_on_invalid_tag())
+        else {
             return;
         };
         let wish = Wish::Stop {
@@ -211,10 +226,13 @@ impl Task {
         match message {
             Some(Ok(Message::Text(text))) => {
                 let heard = self.station.receive(&self.clock.now(), &text);
-                let answer = match heard.order {
-                    Some((id, order)) => self.ordered(&id, &order).await,
-                    None => heard.answer,
-                };
+                let mut answer = heard.answer;
+                if let Some((id, order)) = heard.order {
+                    answer = self.ordered(&id, &order).await;
+                }
+                if let Some(change) = heard.configure {
+                    answer = self.configure(change).await;
+                }
                 if let Some(answer) = answer {
                     write(socket, Message::text(answer)).await?;
                 }
@@ -240,6 +258,30 @@ impl Task {
             Some(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
             None => Err("the central system hung up".to_owned()),
         }
+    }
+
+    /// A changed key holds once it is stored.
+    async fn configure(&mut self, change: Configure) -> Option<String> {
+        let charge_point = self.endpoint.charge_point.clone();
+        let (key, value) = (change.key.name(), change.value);
+        let stored = self
+            .store
+            .work(move |db| stations::configure(db, &charge_point, key, value.expose()));
+        let status = match stored.await {
+            Ok(()) => {
+                self.station.configured(&self.clock.now(), *change.settings);
+                ConfigurationStatus::Accepted
+            }
+            Err(problem) => {
+                tracing::error!(
+                    key,
+                    "A configuration key was not stored and is refused: {problem}"
+                );
+                ConfigurationStatus::Rejected
+            }
+        };
+        let response = ChangeConfigurationResponse::new(status);
+        self.station.answer(&change.id, &response.into())
     }
 
     /// Asks the site, and answers the call with what it says.
@@ -302,24 +344,25 @@ impl Task {
     async fn woken(
         &mut self,
         socket: &mut Socket,
-        heard_at: Instant,
-        ping_at: &mut Instant,
+        due: Instant,
+        deaf: bool,
+        pinged_at: &mut Instant,
     ) -> Result<(), String> {
         if let Some(deaf) = self.station.expire(&self.clock.now()) {
             return Err(deaf);
         }
         let now = Instant::now();
-        if now >= heard_at + SILENT_MAX {
+        if now < due {
+            return Ok(());
+        }
+        if deaf {
             return Err(format!(
-                "nothing was heard from the central system for {} s",
-                SILENT_MAX.as_secs()
+                "the central system did not answer a ping for {} s",
+                PONG_WITHIN.as_secs()
             ));
         }
-        if now >= *ping_at {
-            *ping_at = now + PING_EVERY;
-            write(socket, Message::Ping(Vec::new().into())).await?;
-        }
-        Ok(())
+        *pinged_at = now;
+        write(socket, Message::Ping(Vec::new().into())).await
     }
 
     fn wake_at(&self, latest: Instant) -> Instant {

@@ -11,7 +11,7 @@ use super::{Found, OpenError, Options, stations};
 use crate::ids;
 
 /// Written to `PRAGMA user_version`; older ones are migrated at opening, newer ones refused.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The file and, while the disk is well, the connection to it.
 #[derive(Debug)]
@@ -155,7 +155,10 @@ fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Con
             tx.execute_batch(rows::SCHEMA)?;
             rows::set_journal_id(&tx, fresh.as_str())?;
         }
-        tx.execute_batch(stations::SCHEMA)?;
+        if version < 2 {
+            tx.execute_batch(stations::SCHEMA)?;
+        }
+        tx.execute_batch(stations::CONFIGURATION)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         tx.commit()?;
     }

@@ -22,6 +22,13 @@ CREATE TABLE ocpp_set_aside (
 ) WITHOUT ROWID;
 ";
 
+/// The third version of the file.
+pub(super) const CONFIGURATION: &str = "
+CREATE TABLE ocpp_configuration (
+  charge_point TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (charge_point, key)
+) WITHOUT ROWID;
+";
+
 /// Facts that are told, of one charge point, after a sequence. A meter reading names its session only.
 const NEXT: &str = "
 SELECT sequence, envelope FROM journal WHERE sequence > ?2 AND (
@@ -148,7 +155,12 @@ pub(crate) fn forget_others(
         }
     }
     for id in &gone {
-        for table in ["ocpp_place", "ocpp_frozen", "ocpp_transaction"] {
+        for table in [
+            "ocpp_place",
+            "ocpp_frozen",
+            "ocpp_transaction",
+            "ocpp_configuration",
+        ] {
             db.execute(
                 &format!("DELETE FROM {table} WHERE charge_point = ?1"),
                 [id],
@@ -156,6 +168,33 @@ pub(crate) fn forget_others(
         }
     }
     Ok(gone)
+}
+
+/// Configuration keys that a central system changed.
+pub(crate) fn configuration(
+    db: &Connection,
+    charge_point: &ChargePointId,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement =
+        db.prepare("SELECT key, value FROM ocpp_configuration WHERE charge_point = ?1")?;
+    let rows = statement.query_map([charge_point.as_str()], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    rows.collect()
+}
+
+/// Keeps a configuration key's value.
+pub(crate) fn configure(
+    db: &Connection,
+    charge_point: &ChargePointId,
+    key: &str,
+    value: &str,
+) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT OR REPLACE INTO ocpp_configuration VALUES (?1, ?2, ?3)",
+        params![charge_point.as_str(), key, value],
+    )?;
+    Ok(())
 }
 
 /// What is to be told after `scanned`, oldest first.

@@ -57,6 +57,7 @@ impl Bench {
         let port = listener.local_addr().unwrap().port();
         let endpoint = Endpoint {
             charge_point: charge_point(),
+            connectors: 1,
             url: format!("ws://127.0.0.1:{port}/ocpp/1.6").parse().unwrap(),
             tls: Tls::Off,
             password: Some(Secret::new("p4ssw0rd")),

@@ -186,6 +186,61 @@ async fn a_triggered_message_follows_its_answer() {
     bench.end().await;
 }
 
+#[tokio::test]
+async fn a_configuration_key_is_changed_has_its_effect_and_outlives_a_restart() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let change = |key: &str, value: &str| json!({"key": key, "value": value});
+    let cases = [
+        ("TransactionMessageAttempts", "1", "Accepted"),
+        ("WebSocketPingInterval", "-1", "Rejected"),
+        ("NumberOfConnectors", "2", "Rejected"),
+        ("MeterValueSampleInterval", "60", "NotSupported"),
+        ("Colour", "green", "NotSupported"),
+    ];
+    for (key, value, status) in cases {
+        csms.ask("1", "ChangeConfiguration", &change(key, value))
+            .await;
+        let answer = json!([3, "1", {"status": status}]);
+        assert_eq!(csms.next().await, answer, "{key}");
+    }
+    drop(csms);
+
+    let mut bench = bench.power_cut().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let asked = json!({"key": ["transactionmessageattempts", "MeterValueSampleInterval"]});
+    csms.ask("1", "GetConfiguration", &asked).await;
+    let told = json!({
+        "configurationKey": [
+            {"key": "TransactionMessageAttempts", "readonly": false, "value": "1"},
+        ],
+        "unknownKey": ["MeterValueSampleInterval"],
+    });
+    assert_eq!(csms.next().await, json!([3, "1", told]));
+    csms.ask("1", "GetConfiguration", &json!({})).await;
+    let all = csms.next().await;
+    let keys = all[2]["configurationKey"].as_array().unwrap();
+    assert_eq!(keys.len(), 8, "{all}");
+
+    // One attempt: the first refusal is the last, and what follows goes on without an id.
+    bench
+        .record(NOON, &[started("sess_1", 1), ended("sess_1", 2)])
+        .await;
+    let start = csms.call("StartTransaction").await;
+    csms.send(&json!([4, start[1], "InternalError", "", {}]).to_string())
+        .await;
+    bench.waiting_becomes(0).await;
+    assert_eq!(bench.link().set_aside, 2);
+
+    let one_second = change("HeartbeatInterval", "1");
+    csms.ask("1", "ChangeConfiguration", &one_second).await;
+    assert_eq!(csms.next().await, json!([3, "1", {"status": "Accepted"}]));
+    csms.call("Heartbeat").await;
+    bench.end().await;
+}
+
 impl Csms {
     async fn ask(&mut self, id: &str, action: &str, fields: &Value) {
         self.send(&json!([2, id, action, fields]).to_string()).await;

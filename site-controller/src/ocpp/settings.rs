@@ -1,0 +1,123 @@
+//! The configuration keys that this charge point offers: those that mean something here. The others
+//! of the table are not known to a central system, so that none is accepted without an effect.
+
+use std::time::Duration;
+
+use ocpp::Text;
+use ocpp::v16::{ConfigurationStatus, GetConfigurationRequest, GetConfigurationResponse};
+use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue};
+use station::queue::Tries;
+
+/// What is offered, as `GetConfiguration` lists it.
+const OFFERED: [Key; 8] = [
+    Key::GetConfigurationMaxKeys,
+    Key::HeartbeatInterval,
+    Key::NumberOfConnectors,
+    Key::StopTransactionOnInvalidId,
+    Key::SupportedFeatureProfiles,
+    Key::TransactionMessageAttempts,
+    Key::TransactionMessageRetryInterval,
+    Key::WebSocketPingInterval,
+];
+const FEATURES: &str = "Core,RemoteTrigger";
+
+/// The keys with their values.
+#[derive(Debug, Clone)]
+pub(super) struct Settings(Configuration);
+
+/// What became of a wish to change a key.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// These settings hold once this is stored.
+    Store(Box<Settings>, Key, StoredValue),
+    /// Nothing changes.
+    Refuse(ConfigurationStatus),
+}
+
+impl Settings {
+    /// With what was stored; what breaks today's rules is told and left out.
+    pub(super) fn new(connectors: u8, stored: &[(String, String)]) -> (Self, Vec<String>) {
+        let equipment = Equipment {
+            connectors,
+            measurands: Vec::new(),
+            own: vec![(Key::SupportedFeatureProfiles, FEATURES.to_owned())],
+        };
+        let stored = stored
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let (configuration, left_out) = Configuration::new(equipment, stored);
+        (Self(configuration), left_out)
+    }
+
+    pub(super) fn told(&self, request: &GetConfigurationRequest) -> GetConfigurationResponse {
+        let asked = request.key.clone().unwrap_or_default();
+        let (known, unknown): (Vec<_>, Vec<_>) = if asked.is_empty() {
+            let all = OFFERED.iter().map(|key| Text::cut(key.name()));
+            (all.collect(), Vec::new())
+        } else {
+            asked.into_iter().partition(|name| offered(name.as_str()))
+        };
+        let mut response = GetConfigurationResponse::default();
+        if !known.is_empty() {
+            let request = GetConfigurationRequest { key: Some(known) };
+            // More than the bound can only be repetitions: those are answered with nothing.
+            response = self.0.told(&request).unwrap_or_default();
+        }
+        if !unknown.is_empty() {
+            response.unknown_key = Some(unknown);
+        }
+        response
+    }
+
+    pub(super) fn change(&self, name: &str, value: &str) -> Change {
+        if !offered(name) {
+            return Change::Refuse(ConfigurationStatus::NotSupported);
+        }
+        let mut changed = self.clone();
+        match changed.0.change(name, value) {
+            Changed::Now(key, stored) => Change::Store(Box::new(changed), key, stored),
+            refused
+            @ (Changed::AfterRestart(..) | Changed::Rejected(_) | Changed::NotSupported) => {
+                Change::Refuse(refused.status())
+            }
+        }
+    }
+
+    pub(super) fn heartbeat(&self) -> Duration {
+        self.seconds(Key::HeartbeatInterval)
+    }
+
+    /// The interval that a boot notification was answered with holds until it is changed.
+    pub(super) fn set_heartbeat(&mut self, interval: Duration) {
+        let seconds = interval.as_secs().to_string();
+        // Within the bounds of the key, so it is always taken.
+        let _now = self.0.change(Key::HeartbeatInterval.name(), &seconds);
+    }
+
+    /// Absent: no pings.
+    pub(super) fn ping(&self) -> Option<Duration> {
+        let every = self.seconds(Key::WebSocketPingInterval);
+        (!every.is_zero()).then_some(every)
+    }
+
+    pub(super) fn tries(&self) -> Tries {
+        Tries {
+            attempts: self.0.whole(Key::TransactionMessageAttempts),
+            interval: self.seconds(Key::TransactionMessageRetryInterval),
+        }
+    }
+
+    pub(super) fn stops_on_invalid_tag(&self) -> bool {
+        self.0.flag(Key::StopTransactionOnInvalidId)
+    }
+
+    fn seconds(&self, key: Key) -> Duration {
+        Duration::from_secs(u64::from(self.0.whole(key)))
+    }
+}
+
+fn offered(name: &str) -> bool {
+    OFFERED
+        .iter()
+        .any(|key| key.name().eq_ignore_ascii_case(name))
+}
