@@ -17,7 +17,6 @@ mod ocpp_doors;
 mod ocpp_hostile;
 mod ocpp_sessions;
 mod ocpp_site;
-mod ocpp_station;
 mod outages;
 mod peers;
 mod quotas;

@@ -57,6 +57,37 @@ impl Told {
     }
 }
 
+impl Stations {
+    async fn tell(&mut self, order: &Value) -> anyhow::Result<Value> {
+        self.orders
+            .write_all(format!("{order}\n").as_bytes())
+            .await?;
+        let line = tokio::time::timeout(DEADLINE, self.answers.next_line());
+        let line = line
+            .await
+            .with_context(|| format!("no answer to {order}"))?;
+        let line = line?.context("the charge points' process has ended")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+fn order(id: &str, word: &str, how: Value) -> Value {
+    let mut order = how;
+    order["station"] = id.into();
+    order["do"] = word.into();
+    order
+}
+
+fn told(mut answer: Value) -> anyhow::Result<Told> {
+    if let Some(failure) = answer.get("failed") {
+        bail!("it failed: {failure}");
+    }
+    Ok(match answer.get_mut("refused").map(Value::take) {
+        Some(refused) => Told::Refused(refused[0].clone(), refused[1].clone()),
+        None => Told::Ok(answer["ok"].take()),
+    })
+}
+
 impl Depot {
     pub(crate) async fn open() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -68,7 +99,7 @@ impl Depot {
         let mut process = Command::new(python()?)
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
-                "/peers/ocpp_stations.py"
+                "/peers/ocpp_station.py"
             ))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -156,24 +187,26 @@ impl Depot {
 
     /// Tells a charge point to do something, and answers what the other end made of it.
     pub(crate) async fn say(&mut self, id: &str, word: &str, how: Value) -> anyhow::Result<Told> {
-        let mut order = how;
-        order["station"] = id.into();
-        order["do"] = word.into();
-        let Stations {
-            orders, answers, ..
-        } = &mut self.stations;
-        orders.write_all(format!("{order}\n").as_bytes()).await?;
-        let line = tokio::time::timeout(DEADLINE, answers.next_line());
-        let line = line.await.with_context(|| format!("no answer to {word}"))?;
-        let line = line?.context("the charge points' process has ended")?;
-        let mut answer: Value = serde_json::from_str(&line)?;
-        if let Some(failure) = answer.get("failed") {
-            bail!("{id} failed to {word}: {failure}");
-        }
-        Ok(match answer.get_mut("refused").map(Value::take) {
-            Some(refused) => Told::Refused(refused[0].clone(), refused[1].clone()),
-            None => Told::Ok(answer["ok"].take()),
-        })
+        let answer = self.stations.tell(&order(id, word, how)).await?;
+        told(answer).with_context(|| format!("{word} of {id}"))
+    }
+
+    /// Tells many at the same time. Answers what the other end made of each, which must be well.
+    pub(crate) async fn together(
+        &mut self,
+        orders: impl IntoIterator<Item = (String, &str, Value)>,
+    ) -> anyhow::Result<Vec<Value>> {
+        let orders = orders.into_iter();
+        let orders: Vec<_> = orders
+            .map(|(id, word, how)| order(&id, word, how))
+            .collect();
+        let mut answers = self.stations.tell(&json!({ "together": orders })).await?;
+        let answers: Vec<Value> = serde_json::from_value(answers["ok"].take())?;
+        ensure!(answers.len() == orders.len(), "{answers:?}");
+        answers
+            .into_iter()
+            .map(|answer| told(answer)?.ok())
+            .collect()
     }
 
     /// A call of a charge point that must be answered.
@@ -243,7 +276,7 @@ impl Depot {
     }
 
     pub(crate) async fn sessions(&self) -> anyhow::Result<Vec<Value>> {
-        let mut list = self.get("/sessions").await?;
+        let mut list = self.get("/sessions?limit=200").await?;
         let sessions = list["sessions"].take();
         Ok(serde_json::from_value(sessions)?)
     }

@@ -235,7 +235,7 @@ async fn over_tls_a_charge_point_is_served_where_it_trusts_the_certificate() -> 
     let untrusted = depot.say(GOOD, "connect", how("stranger")).await;
     let told = untrusted
         .err()
-        .map(|error| error.to_string())
+        .map(|error| format!("{error:#}"))
         .unwrap_or_default();
     ensure!(told.contains("CERTIFICATE_VERIFY_FAILED"), "{told}");
     assert_eq!(

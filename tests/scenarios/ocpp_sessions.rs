@@ -1,6 +1,8 @@
 //! Charge points by the Python `ocpp` package at the real cloud: who they are, who may charge, and
 //! sessions to the watt-hour.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
@@ -309,6 +311,117 @@ async fn what_was_queued_while_offline_arrives_with_its_times_and_says_so() -> a
             json!([ago(now, 7_200)?, ago(now, 5_400)?, 5, true, 30]),
             json!([ago(now, 3_600)?, ago(now, 1_800)?, 0.9, true, 30]),
         ]
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_whose_stop_never_came_ends_with_its_last_reading_when_the_next_begins()
+-> anyhow::Result<()> {
+    let mut depot = Depot::open().await?;
+    let password = depot.station(ONE).await?;
+    depot.token(&json!({"id_tag": "T"})).await?;
+    let now = depot.now(ONE).await?;
+    let start =
+        json!({"connectorId": 1, "idTag": "T", "meterStart": 100, "timestamp": ago(now, 50)?});
+    let lost = depot.start(ONE, start).await?;
+    let values = json!({"connectorId": 1, "transactionId": lost, "meterValue": [
+        {"timestamp": ago(now, 40)?, "sampledValue": [{"value": "850"}]}]});
+    depot.call(ONE, "MeterValues", values).await?;
+    depot.say(ONE, "pull_the_plug", json!({})).await?.ok()?;
+    depot.connect(ONE, &password).await?;
+    depot.boot(ONE).await?;
+    let start =
+        json!({"connectorId": 1, "idTag": "T", "meterStart": 900, "timestamp": ago(now, 5)?});
+    let next = depot.start(ONE, start).await?;
+    let mut shown = Vec::new();
+    for session in depot.sessions().await? {
+        shown.push(json!([
+            session["transaction_id"],
+            session["status"],
+            session["energy_kwh"],
+            session["ended_at"],
+            session["stop_reason"]
+        ]));
+    }
+    assert_eq!(
+        shown,
+        [
+            json!([next, "active", 0, null, null]),
+            json!([lost, "stopped", 0.75, ago(now, 40)?, "Other"]),
+        ]
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forty_charge_points_at_the_same_moment_have_forty_sessions() -> anyhow::Result<()> {
+    let mut depot = Depot::open().await?;
+    let ids: Vec<_> = (0..40).map(|number| format!("DE*PY*{number}")).collect();
+    let mut connecting = Vec::new();
+    for id in &ids {
+        depot.token(&json!({"id_tag": id})).await?;
+        let password = depot.register(id).await?;
+        connecting.push((
+            id.clone(),
+            "connect",
+            json!({"url": depot.address(id), "password": password}),
+        ));
+    }
+    depot.together(connecting).await?;
+    let mut each = async |action: &str, payloads: Vec<Value>| {
+        let orders = ids.iter().cloned().zip(payloads);
+        let orders =
+            orders.map(|(id, payload)| (id, "call", json!({"action": action, "payload": payload})));
+        depot.together(orders.collect::<Vec<_>>()).await
+    };
+    let boot = json!({"chargePointVendor": "Peer", "chargePointModel": "Python"});
+    let booted = each("BootNotification", vec![boot; ids.len()]).await?;
+    let now = booted[0]["currentTime"]
+        .as_str()
+        .context("a time")?
+        .to_owned();
+    let start =
+        |id: &String| json!({"connectorId": 1, "idTag": id, "meterStart": 5, "timestamp": now});
+    let began = each("StartTransaction", ids.iter().map(start).collect()).await?;
+    let stop = |(place, began): (usize, &Value)| json!({"transactionId": began["transactionId"], "meterStop": 1_005 + place, "timestamp": now});
+    each(
+        "StopTransaction",
+        began.iter().enumerate().map(stop).collect(),
+    )
+    .await?;
+
+    let mut sessions: Vec<_> = depot.sessions().await?;
+    sessions.sort_by_key(|session| session["meter_stop_wh"].as_i64());
+    let shown: Vec<_> = sessions
+        .iter()
+        .map(|session| {
+            json!([
+                session["charge_point_id"],
+                session["id_tag"],
+                session["transaction_id"],
+                session["meter_stop_wh"],
+                session["status"]
+            ])
+        })
+        .collect();
+    let expected: Vec<_> = ids
+        .iter()
+        .zip(&began)
+        .enumerate()
+        .map(|(place, (id, began))| {
+            json!([id, id, began["transactionId"], 1_005 + place, "completed"])
+        })
+        .collect();
+    assert_eq!(shown, expected);
+    let numbers: BTreeSet<_> = began
+        .iter()
+        .filter_map(|began| began["transactionId"].as_i64())
+        .collect();
+    assert_eq!(
+        numbers.len(),
+        ids.len(),
+        "each transaction has an id of its own"
     );
     Ok(())
 }
