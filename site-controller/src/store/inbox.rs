@@ -17,8 +17,9 @@ use super::{Figures, Ticket};
 pub(super) const WAITING_MAX_FACTS: usize = 8_192;
 /// Reads that may wait; the oldest gives way (its reader sees nothing and asks again).
 const READS_MAX: usize = 8;
-/// Jobs that may wait; the oldest gives way (its owner hears of no answer and asks again).
-const JOBS_MAX: usize = 64;
+/// Jobs that may wait: each charge point's link has one at most. The oldest gives way (its owner
+/// hears of no answer and asks again).
+const JOBS_MAX: usize = 1_024;
 
 /// Facts of one decision, and the state after them if a checkpoint is due.
 #[derive(Debug)]
