@@ -1,5 +1,7 @@
 //! The journal with its faults: reopened, damaged, newer, full, unwritable, held, aged.
 
+mod stations;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
