@@ -31,18 +31,14 @@ async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
     Ok(answer.body)
 }
 
-/// The site's configuration with a central system, and one charge point that waits for orders.
+/// The site with a central system, and one charge point that waits for orders.
 fn configuration(site: &SimulatedSite, cloud: &Cloud) -> String {
-    let endpoint = cloud.base().replace("http://", "ws://");
-    let text = site.configuration().replace(
-        "\n[[charge_point.connector]]",
-        "\nocpp = { password_file = \"ocpp.password\" }\n[[charge_point.connector]]",
-    );
+    let text = site.configuration_with_ocpp(&cloud.base());
     let (before, point) = text
         .split_once(&format!("id = \"{CHARGE_POINT}\""))
         .expect("the demo site has it");
     let point = point.replacen("\"free\"", "\"required\"", 1);
-    format!("[ocpp]\nurl = \"{endpoint}/ocpp/1.6\"\n\n{before}id = \"{CHARGE_POINT}\"{point}")
+    format!("{before}id = \"{CHARGE_POINT}\"{point}")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,8 +58,6 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
     };
     let text = configuration(&site, &cloud);
     Gateway::configure(&gateway_folder, &enrolled, link, &text)?;
-    // What a charge point behind a gateway shows is its gateway's password.
-    std::fs::write(gateway_folder.join("ocpp.password"), &enrolled.password)?;
     let gateway = Gateway::start(&binaries, &gateway_folder).await?;
 
     post(&api, "/tokens", &json!({"id_tag": "T1"})).await?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::Value;
 
+use crate::site::OCPP_PASSWORD_FILE;
 use crate::{Binaries, Enrolled, Process, until};
 
 /// Where the gateway finds its broker.
@@ -27,7 +28,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Writes the configuration: identity and broker, then `site` (buses, charge points, meters).
+    /// Writes the configuration: identity and broker, then `site` (buses, charge points, meters, OCPP).
     ///
     /// # Errors
     /// If the files cannot be written.
@@ -47,6 +48,10 @@ impl Gateway {
             port = link.port,
             password = enrolled.password,
         );
+        // What a charge point behind a gateway shows its central system is its gateway's password.
+        let password = folder.join(OCPP_PASSWORD_FILE);
+        fs::write(&password, &enrolled.password)
+            .with_context(|| format!("{} cannot be written", password.display()))?;
         let path = folder.join("site-controller.toml");
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
     }

@@ -120,11 +120,11 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         MqttLink {
             port: cloud.mqtt_port(),
         },
-        &site.configuration(),
+        &site.configuration_with_ocpp(&cloud.base()),
     )?;
+    let api = cloud.api(&tenant.key)?;
     let mut gateway = Gateway::start(&binaries, &gateway_folder).await?;
 
-    let api = cloud.api(&tenant.key)?;
     traffic::all_online(&api, &site).await.with_context(|| {
         format!(
             "the site did not come up; the site controller said:\n{}",

@@ -35,6 +35,11 @@ Fleet summary
 One charge point
   curl -H \"Authorization: Bearer {key}\" {base}/api/v1/chargepoints/{first}/status
 
+Takes the connector out of operation, by OCPP; the answer tells what became of it (`set_available` gives it back)
+  curl -H \"Authorization: Bearer {key}\" -H \"Content-Type: application/json\" \\
+    -d '{{\"command\": \"set_unavailable\", \"parameters\": {{\"connector_id\": 1}}}}' \\
+    {base}/api/v1/cpo/commands/{first}
+
 API keys
   curl -H \"Authorization: Bearer {key}\" {base}/api/v1/org/api-keys
 

@@ -46,6 +46,9 @@ const LINE: SerialLine = SerialLine {
     stop_bits: 1,
 };
 
+/// Where a charge point of the demo finds its OCPP password, beside its configuration.
+pub(crate) const OCPP_PASSWORD_FILE: &str = "ocpp.password";
+
 impl SimulatedSite {
     /// Builds the site and opens its line and sockets. Must run inside a tokio runtime.
     ///
@@ -167,6 +170,19 @@ impl SimulatedSite {
             String::new()
         };
         line + &self.on_tcp()
+    }
+
+    /// The same, each charge point connected by OCPP to the central system at `base` (`http://…`).
+    #[must_use]
+    pub fn configuration_with_ocpp(&self, base: &str) -> String {
+        let address = base.replacen("http", "ws", 1);
+        let points = self.configuration().replace(
+            "\n[[charge_point.connector]]",
+            &format!(
+                "\nocpp = {{ password_file = {OCPP_PASSWORD_FILE:?} }}\n[[charge_point.connector]]"
+            ),
+        );
+        format!("[ocpp]\nurl = \"{address}/ocpp/1.6\"\n\n{points}")
     }
 
     fn on_the_line(&self) -> String {

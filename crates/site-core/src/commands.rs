@@ -151,6 +151,12 @@ impl Turn<'_> {
         let can_pause = self.config(i).range.can_pause;
         match &command.kind {
             CommandKind::StartSession { .. } => self.judge_start(i),
+            // The tag of a session that anybody may begin is made up, and no central system knows it.
+            CommandKind::StopSession {
+                reason: StopReason::DeAuthorized,
+            } if self.config(i).authorization != Authorization::Required => {
+                Some(RefusalReason::FreeForAll)
+            }
             CommandKind::StopSession { .. }
                 if state.session.is_none() && state.authorized.is_none() =>
             {

@@ -79,6 +79,8 @@ pub enum RefusalReason {
     TooManyOpen,
     /// The journal cannot be written; nothing new that costs money may begin.
     StorageUnavailable,
+    /// The connector is free for all: no tag is turned away there.
+    FreeForAll,
 }
 
 impl RefusalReason {
@@ -96,6 +98,7 @@ impl RefusalReason {
             Self::CannotPause => "cannot_pause",
             Self::TooManyOpen => "too_many_open",
             Self::StorageUnavailable => "storage_unavailable",
+            Self::FreeForAll => "free_for_all",
         }
     }
 
@@ -111,6 +114,7 @@ impl RefusalReason {
         Self::CannotPause,
         Self::TooManyOpen,
         Self::StorageUnavailable,
+        Self::FreeForAll,
     ];
 
     /// The reason with this code, if any.

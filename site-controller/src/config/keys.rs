@@ -196,7 +196,7 @@ pub(super) const CONNECTOR: &[Key] = &[
     optional(
         "free_id_tag",
         "\"FREE\"",
-        "Tag under which free sessions are recorded.",
+        "Tag under which free sessions are recorded; no central system can turn it away.",
     ),
     optional(
         "billing_grade",

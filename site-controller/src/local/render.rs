@@ -319,6 +319,9 @@ fn refusal(reason: RefusalReason) -> &'static str {
         RefusalReason::StorageUnavailable => {
             "the journal cannot be written, and nothing new that costs money may begin; see `site-controller status`"
         }
+        RefusalReason::FreeForAll => {
+            "the connector is free for all; set `authorization = \"required\"` to turn tags away"
+        }
     }
 }
 
