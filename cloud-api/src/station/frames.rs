@@ -2,6 +2,8 @@
 //! validity. Written in batches beside the conversation, which never waits for it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -95,13 +97,16 @@ pub struct FrameRow {
 
 /// Takes frames to be written.
 #[derive(Debug, Clone)]
-pub struct Recorder(mpsc::Sender<Box<Noted>>);
+pub struct Recorder {
+    waiting: mpsc::Sender<Box<Noted>>,
+    left_out: Arc<AtomicU64>,
+}
 
 impl Recorder {
     /// Notes a frame; when too many wait, it is left out.
     pub(super) fn note(&self, noted: Noted) {
-        if self.0.try_send(Box::new(noted)).is_err() {
-            tracing::debug!("A frame was left out of the log: too many wait to be written");
+        if self.waiting.try_send(Box::new(noted)).is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -122,9 +127,16 @@ impl Frames {
     /// Begins to write frames; it ends when every recorder is gone.
     #[must_use]
     pub fn record(&self) -> (Recorder, JoinHandle<()>) {
-        let (sender, noted) = mpsc::channel(WAITING_MAX);
-        let writing = tokio::spawn(write(self.db.clone(), noted));
-        (Recorder(sender), writing)
+        let (waiting, noted) = mpsc::channel(WAITING_MAX);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let recorder = Recorder {
+            waiting,
+            left_out: Arc::clone(&left_out),
+        };
+        (
+            recorder,
+            tokio::spawn(write(self.db.clone(), noted, left_out)),
+        )
     }
 
     /// Up to `limit` frames of a charge point, newest first, before the frame with the id `before`.
@@ -163,7 +175,7 @@ impl Frames {
     }
 }
 
-async fn write(db: Db, mut noted: mpsc::Receiver<Box<Noted>>) {
+async fn write(db: Db, mut noted: mpsc::Receiver<Box<Noted>>, left_out: Arc<AtomicU64>) {
     let mut since_pruned: HashMap<ChargePointId, u32> = HashMap::new();
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while let Some(first) = noted.recv().await {
@@ -192,6 +204,13 @@ async fn write(db: Db, mut noted: mpsc::Receiver<Box<Noted>>) {
         }
         if let Err(error) = db.transaction(statements).await {
             tracing::warn!(%error, "Frames were not written to the log");
+        }
+        let frames = left_out.swap(0, Ordering::Relaxed);
+        if frames > 0 {
+            tracing::warn!(
+                frames,
+                "Frames were left out of the log: more came than could be written"
+            );
         }
     }
 }
@@ -251,4 +270,38 @@ fn read(row: &Row) -> Result<FrameRow, DbError> {
         latency_ms: latency.map_err(|_| damaged("latency_ms"))?,
         validity: row.text("validity")?.to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_beyond_the_bound_are_left_out_and_counted_and_the_others_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&dir.path().join("cloud.sqlite")).unwrap();
+        let frames = Frames::new(db);
+        let (recorder, writing) = frames.record();
+        let charge_point = ChargePointId::new("CP-1").unwrap();
+        // The writer gets no turn meanwhile.
+        for number in 0..WAITING_MAX + 10 {
+            recorder.note(Noted {
+                charge_point: charge_point.clone(),
+                at: Timestamp::from_second(1_777_626_845).unwrap(),
+                direction: Direction::In,
+                kind: FrameKind::Call,
+                message_id: Some(number.to_string()),
+                action: None,
+                text: "[]".to_owned(),
+                latency: None,
+                fault: None,
+            });
+        }
+        assert_eq!(recorder.left_out.load(Ordering::Relaxed), 10);
+        drop(recorder);
+        writing.await.unwrap();
+        let kept = frames.count(&charge_point).await.unwrap();
+        let most = u64::try_from(KEPT).unwrap() + u64::from(PRUNE_EVERY);
+        assert!((1..=most).contains(&kept), "{kept}");
+    }
 }
