@@ -2,6 +2,7 @@
 //! its actions, speaks MQTT to the cloud and a local socket to people. It decides nothing about charging.
 
 pub mod app;
+mod back_off;
 pub mod buses;
 pub mod cli;
 pub mod clock;

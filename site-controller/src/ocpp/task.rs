@@ -19,14 +19,13 @@ use super::queue::{Queue, Settled, Told};
 use super::socket::{self, Socket};
 use super::station::{Configure, Station};
 use super::{Shared, StationRequest, Wish};
+use crate::back_off::BackOff;
 use crate::clock::Clock;
 use crate::ids;
 use crate::store::{Store, stations};
 
 const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
-/// A socket that stood this long was a good one: the next back-off begins small again.
-const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How long TCP, TLS and handshake may take together.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a peer may take to read one frame.
@@ -60,21 +59,16 @@ enum Over {
 
 impl Task {
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut back_off = BACK_OFF_FIRST;
+        let mut back_off = BackOff::new(BACK_OFF_FIRST, BACK_OFF_MAX);
         loop {
             let began = Instant::now();
             match self.one_socket(&stop).await {
                 Over::Stopped => return,
                 Over::Broken(problem) => self.tell(problem),
             }
-            if began.elapsed() >= STABLE_AFTER {
-                back_off = BACK_OFF_FIRST;
+            if !back_off.rest(began.elapsed(), &stop).await {
+                return;
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(ids::jitter(back_off)) => {}
-            }
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
     }
 

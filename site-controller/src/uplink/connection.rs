@@ -17,14 +17,12 @@ use tokio_util::sync::CancellationToken;
 use super::link::{self, Link};
 use super::outbox::{Heard, Outbox};
 use super::{IN_FLIGHT_MAX, Shared, UplinkConfig};
+use crate::back_off::BackOff;
 use crate::clock::Clock;
-use crate::ids;
 use crate::store::Store;
 
 const BACK_OFF_FIRST: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
-/// A link that stood this long was a good one: the next back-off begins small again.
-const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How long CONNACK and SUBACK may take together.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the goodbye may take.
@@ -83,21 +81,16 @@ impl Task {
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut back_off = BACK_OFF_FIRST;
+        let mut back_off = BackOff::new(BACK_OFF_FIRST, BACK_OFF_MAX);
         loop {
             let began = Instant::now();
             match self.one_connection(&stop).await {
                 Over::Stopped => return,
                 Over::Broken(problem) => self.tell(problem),
             }
-            if began.elapsed() >= STABLE_AFTER {
-                back_off = BACK_OFF_FIRST;
+            if !back_off.rest(began.elapsed(), &stop).await {
+                return;
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(ids::jitter(back_off)) => {}
-            }
-            back_off = (back_off * 2).min(BACK_OFF_MAX);
         }
     }
 
