@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, header};
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use site_model::ChargePointId;
 
 use super::error::{ApiError, Detail};
 
@@ -323,6 +324,14 @@ impl Fields {
             self.fault(name, format!("must be one of {words}"));
         }
         word
+    }
+
+    /// Takes the required `charge_point_id`.
+    pub fn charge_point_id(&mut self) -> Option<ChargePointId> {
+        let id = self.text("charge_point_id", 1..=48)?;
+        let id = ChargePointId::new(&id);
+        id.map_err(|invalid| self.fault("charge_point_id", format!("must {}", invalid.rule)))
+            .ok()
     }
 
     /// Takes a required text of so many characters, not blank and without control characters.

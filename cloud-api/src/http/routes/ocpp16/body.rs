@@ -76,17 +76,8 @@ pub(super) struct Addressed {
 impl Addressed {
     pub(super) fn take(fields: &mut Fields) -> Option<Self> {
         let timeout = fields.integer("timeout_seconds", 1..=TIMEOUT_MAX_S);
-        let id = fields.text("charge_point_id", 1..=48);
-        // A text that cannot be an id is an id that nothing has.
-        let charge_point = match ChargePointId::new(&id?) {
-            Ok(id) => id,
-            Err(invalid) => {
-                fields.fault("charge_point_id", format!("must {}", invalid.rule));
-                return None;
-            }
-        };
         Some(Self {
-            charge_point,
+            charge_point: fields.charge_point_id()?,
             timeout_s: timeout.unwrap_or(TIMEOUT_S),
         })
     }

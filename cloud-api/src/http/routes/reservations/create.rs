@@ -41,14 +41,7 @@ pub(crate) struct NewReservationBody {
 
 impl FromFields for NewReservationBody {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let id = fields.text("charge_point_id", 1..=48);
-        let id = id.and_then(|id| match ChargePointId::new(&id) {
-            Ok(id) => Some(id),
-            Err(invalid) => {
-                fields.fault("charge_point_id", format!("must {}", invalid.rule));
-                None
-            }
-        });
+        let id = fields.charge_point_id();
         let connector_id = fields.integer("connector_id", 0..=255).unwrap_or(0);
         let id_tag = fields.text("id_tag", 1..=20);
         let given = fields.required("expires_at");
