@@ -9,7 +9,7 @@ use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue
 use station::queue::Tries;
 
 /// What is offered, as `GetConfiguration` lists it.
-const OFFERED: [Key; 8] = [
+const OFFERED: &[Key] = &[
     Key::GetConfigurationMaxKeys,
     Key::HeartbeatInterval,
     Key::NumberOfConnectors,
@@ -19,7 +19,8 @@ const OFFERED: [Key; 8] = [
     Key::TransactionMessageRetryInterval,
     Key::WebSocketPingInterval,
 ];
-const FEATURES: &str = "Core,RemoteTrigger";
+/// Of the specification's feature profiles, those that are offered (`SupportedFeatureProfiles`).
+const FEATURES: &[&str] = &["Core", "RemoteTrigger"];
 
 /// The keys with their values.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ impl Settings {
         let equipment = Equipment {
             connectors,
             measurands: Vec::new(),
-            own: vec![(Key::SupportedFeatureProfiles, FEATURES.to_owned())],
+            own: vec![(Key::SupportedFeatureProfiles, FEATURES.join(","))],
         };
         let stored = stored
             .iter()
