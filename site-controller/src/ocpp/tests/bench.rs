@@ -1,5 +1,6 @@
 //! One charge point with its journal, and the central system that the test plays.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -81,14 +82,33 @@ impl Bench {
         bench
     }
 
-    /// The gateway stops without a word to anybody and starts again on the same journal.
+    /// The power fails: the gateway starts again on the files as they lay on the disk at that moment.
     pub(super) async fn power_cut(self) -> Self {
-        let (listener, dir, clock) = (self.listener, self.dir, self.clock);
+        let (from, disk) = (self.dir.path().to_owned(), TempDir::new().unwrap());
+        let to = disk.path().to_owned();
+        // On the journal's own thread: nobody writes meanwhile.
+        let copied = self.store.work(move |_| copy_journal(&from, &to)).await;
+        copied.unwrap();
         self.tasks.abort();
         let _aborted = self.tasks.await;
         drop(self.stations);
         self.store.close().await;
-        Self::with(listener, clock, dir).await
+        Self::with(self.listener, self.clock, disk).await
+    }
+
+    /// The next socket, however long the gateway's pause is: minutes pass until it comes.
+    pub(super) async fn tried(&self) -> TcpStream {
+        for _ in 0..100 {
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(61)).await;
+            tokio::time::resume();
+            // Its last try may have been on its way still, and its pause begun after that minute.
+            let connects = timeout(Duration::from_millis(200), self.listener.accept());
+            if let Ok(connected) = connects.await {
+                return connected.unwrap().0;
+            }
+        }
+        panic!("nobody tries to connect");
     }
 
     /// Facts of the core go into the journal.
@@ -147,25 +167,21 @@ impl Bench {
         assert!(in_time, "{wanted} is not {:?}", self.link().last_error);
     }
 
-    #[expect(clippy::result_large_err, reason = "the library's own callback")]
     pub(super) async fn accept(&mut self) -> Csms {
         let (stream, _) = timeout(SOON, self.listener.accept())
             .await
             .unwrap()
             .unwrap();
-        let check = |request: &Request, mut response: Response| {
-            assert_eq!(request.uri().path(), "/ocpp/1.6/CP-1");
-            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
-            assert_eq!(header("authorization"), "Basic Q1AtMTpwNHNzdzByZA==");
-            assert_eq!(header("sec-websocket-protocol"), "ocpp1.6");
-            let chosen = HeaderValue::from_static("ocpp1.6");
-            response
-                .headers_mut()
-                .insert("sec-websocket-protocol", chosen);
-            Ok(response)
-        };
-        let socket = accept_hdr_async(stream, check).await.unwrap();
-        Csms { socket }
+        Csms::shake_hands(stream).await.unwrap()
+    }
+
+    /// Accepts the next socket that is not given up meanwhile, however long the gateway's pause is.
+    pub(super) async fn accept_back(&mut self) -> Csms {
+        loop {
+            if let Some(csms) = Csms::shake_hands(self.tried().await).await {
+                return csms;
+            }
+        }
     }
 
     /// Refuses the next socket with this status, or without a subprotocol.
@@ -199,6 +215,23 @@ pub(super) struct Csms {
 }
 
 impl Csms {
+    #[expect(clippy::result_large_err, reason = "the library's own callback")]
+    async fn shake_hands(stream: TcpStream) -> Option<Self> {
+        let check = |request: &Request, mut response: Response| {
+            assert_eq!(request.uri().path(), "/ocpp/1.6/CP-1");
+            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(header("authorization"), "Basic Q1AtMTpwNHNzdzByZA==");
+            assert_eq!(header("sec-websocket-protocol"), "ocpp1.6");
+            let chosen = HeaderValue::from_static("ocpp1.6");
+            response
+                .headers_mut()
+                .insert("sec-websocket-protocol", chosen);
+            Ok(response)
+        };
+        let socket = accept_hdr_async(stream, check).await.ok()?;
+        Some(Self { socket })
+    }
+
     pub(super) async fn next(&mut self) -> Value {
         loop {
             let message = timeout(SOON, self.socket.next()).await.unwrap();
@@ -232,6 +265,13 @@ impl Csms {
     pub(super) async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
+}
+
+fn copy_journal(from: &Path, to: &Path) -> std::io::Result<()> {
+    for file in ["journal.sqlite", "journal.sqlite-wal"] {
+        std::fs::copy(from.join(file), to.join(file))?;
+    }
+    Ok(())
 }
 
 pub(super) fn charge_point() -> ChargePointId {
