@@ -159,8 +159,9 @@ fn watch(
     })
 }
 
-/// The site as the journal left it.
-fn rebuild(config: SiteConfig, found: &mut Found, clock: &Clock) -> Site {
+/// The site as the journal left it; the clock goes on from there.
+#[must_use]
+pub fn rebuild(config: SiteConfig, found: &mut Found, clock: &Clock) -> Site {
     for notice in &found.notices {
         tracing::error!("{notice}");
     }

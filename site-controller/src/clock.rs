@@ -55,6 +55,7 @@ type Source = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub struct Clock {
     boot: BootId,
     started: Instant,
+    built_at: WallTime,
     source: Source,
     state: Arc<Mutex<State>>,
 }
@@ -84,14 +85,21 @@ impl Clock {
     /// Clocks with another source of wall time.
     #[must_use]
     pub fn with_source(boot: BootId, source: Source) -> Self {
+        Self::of_build(built_at(), boot, source)
+    }
+
+    /// The same, of a program that was built at another time.
+    #[must_use]
+    pub fn of_build(built_at: WallTime, boot: BootId, source: Source) -> Self {
         let first = source();
         let state = State {
-            floor: first.wall.max(built_at()),
-            known: first.believed(built_at()),
+            floor: first.wall.max(built_at),
+            known: first.believed(built_at),
         };
         Self {
             boot,
             started: Instant::now(),
+            built_at,
             source,
             state: Arc::new(Mutex::new(state)),
         }
@@ -101,7 +109,7 @@ impl Clock {
     pub fn not_before(&self, recorded: WallTime) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.floor = state.floor.max(recorded);
-        state.known = (self.source)().believed(recorded.max(built_at()));
+        state.known = (self.source)().believed(recorded.max(self.built_at));
     }
 
     /// Now, on both clocks.

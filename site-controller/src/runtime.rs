@@ -59,6 +59,15 @@ pub enum Input {
     Stop,
 }
 
+/// Whether the loop is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Yes,
+    /// It goes on.
+    No,
+}
+
 /// What somebody at the cabinet wants.
 #[derive(Debug)]
 pub enum LocalRequest {
@@ -174,27 +183,49 @@ impl<B: Buses> Runtime<B> {
 
     /// Turns until told to stop. Gives the lines back, to be ended.
     pub async fn run(mut self, mut inputs: Inputs) -> B {
-        self.step(Event::Started);
-        self.publish_stale();
+        self.begin();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let deadline = self.deadline();
-            match next(&mut inputs, &mut tick, deadline).await {
-                Input::Bus(event) => self.bus_event(event),
-                Input::Store(event) => self.store_event(event),
-                Input::Local(request) => self.local_request(request),
-                Input::Station(request) => self.station_request(request),
-                Input::Deadline => self.step(Event::DeadlinePassed),
-                Input::Tick => self.tick(),
-                Input::Stop => return self.parts.buses,
+            let due = self.deadline();
+            let due = due.map_or_else(|| Instant::now() + FAR, |at| self.parts.clock.instant(at));
+            let input = next(&mut inputs, &mut tick, due).await;
+            if let Ended::Yes = self.take(input) {
+                return self.parts.buses;
             }
         }
     }
 
-    fn deadline(&self) -> Instant {
-        let due = self.parts.site.next_deadline();
-        due.map_or_else(|| Instant::now() + FAR, |at| self.parts.clock.instant(at))
+    /// Before the first input: the core is told that it is up, and shows what it has.
+    pub fn begin(&mut self) {
+        self.step(Event::Started);
+        self.publish_stale();
+    }
+
+    /// One turn.
+    pub fn take(&mut self, input: Input) -> Ended {
+        match input {
+            Input::Bus(event) => self.bus_event(event),
+            Input::Store(event) => self.store_event(event),
+            Input::Local(request) => self.local_request(request),
+            Input::Station(request) => self.station_request(request),
+            Input::Deadline => self.step(Event::DeadlinePassed),
+            Input::Tick => self.tick(),
+            Input::Stop => return Ended::Yes,
+        }
+        Ended::No
+    }
+
+    /// When [`Input::Deadline`] is due, if nothing comes before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Monotonic> {
+        self.parts.site.next_deadline()
+    }
+
+    /// The core, to be looked at.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.parts.site
     }
 
     /// One event through the core.

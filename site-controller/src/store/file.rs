@@ -90,7 +90,10 @@ pub(super) fn open(
                  power fails. Make room on the disk, or check that it is mounted writable",
                 path.display()
             ));
-            (None, open_read_only(path).unwrap_or_else(|| nothing(fresh)))
+            (
+                None,
+                open_read_only(path, options).unwrap_or_else(|| nothing(fresh)),
+            )
         }
     };
     let reserve = Reserve::beside(path);
@@ -136,11 +139,19 @@ impl JournalFile {
     }
 }
 
+/// The one way to the file: through the system's own files, or through those that a test models.
+fn connect(path: &Path, flags: OpenFlags, options: Options) -> rusqlite::Result<Connection> {
+    match options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    }
+}
+
 fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags)?;
+    let mut db = connect(path, flags, options)?;
     if db.is_readonly("main")? {
         return Err(Fault::Unwritable("the file is read-only".to_owned()));
     }
@@ -210,9 +221,9 @@ fn read_found(db: &Connection) -> Result<Found, Fault> {
 }
 
 /// What a disk that cannot be written still tells.
-fn open_read_only(path: &Path) -> Option<Found> {
+fn open_read_only(path: &Path, options: Options) -> Option<Found> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).ok()?;
+    let db = connect(path, flags, options).ok()?;
     read_found(&db).ok()
 }
 

@@ -23,6 +23,7 @@ use site_wire::v1::Envelope;
 use tokio::sync::{mpsc, oneshot};
 
 use inbox::{Append, Inbox, Job, Read};
+pub use writer::Writer;
 
 /// After this many facts since the last checkpoint a new one is due (replay stays short).
 pub const CHECKPOINT_EVERY_FACTS: u64 = 20_000;
@@ -138,6 +139,8 @@ pub struct Figures {
 pub struct Options {
     /// Most pages of the database file.
     pub max_page_count: Option<u32>,
+    /// SQLite's file system, where it is not the system's: a modelled disk.
+    pub vfs: Option<&'static str>,
 }
 
 /// Handle to the journal; cheap to clone, never blocks.
@@ -173,19 +176,34 @@ impl Store {
     /// [`OpenError`] where starting would be wrong. A damaged file is moved aside and an unwritable
     /// disk starts in memory; both are told in [`Found::notices`].
     pub fn open(dir: &Path, now: WallTime, options: Options) -> Result<Opened, OpenError> {
+        let (opened, writer) = Self::open_by_hand(dir, now, options)?;
+        writer.spawn()?;
+        Ok(opened)
+    }
+
+    /// The same without a thread: whoever turns the writer decides when the disk works.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_by_hand(
+        dir: &Path,
+        now: WallTime,
+        options: Options,
+    ) -> Result<(Opened, Writer), OpenError> {
         let hold = hold::Hold::take(dir)?;
         let path = dir.join("journal.sqlite");
         let (file, found) = file::open(&path, now, options)?;
         let inbox = Arc::new(Inbox::new());
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
-        writer::spawn(file, hold, Arc::clone(&inbox), sender, &found)?;
+        let writer = Writer::new(file, hold, Arc::clone(&inbox), sender, &found);
         let inbox = Arc::new(Owner(inbox));
         let store = Self { inbox, path };
-        Ok(Opened {
+        let opened = Opened {
             store,
             events,
             found,
-        })
+        };
+        Ok((opened, writer))
     }
 
     /// Hands facts over, to be stored in one transaction; `checkpoint` rebuilds the state after them.

@@ -351,6 +351,7 @@ fn open(dir: &Path) -> Opened {
 fn open_small(dir: &Path) -> Opened {
     let options = Options {
         max_page_count: Some(60),
+        ..Options::default()
     };
     Store::open(dir, NOW, options).unwrap()
 }

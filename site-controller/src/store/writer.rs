@@ -21,8 +21,11 @@ const IDLE: Duration = Duration::from_secs(3_600);
 /// Retention looks for old facts once per this time, in wall time of the facts themselves.
 const RETENTION_EVERY_MS: i64 = 600_000;
 
-struct Writer {
+/// Takes what waits and stores it; its own thread turns it, or a test does.
+#[derive(Debug)]
+pub struct Writer {
     file: JournalFile,
+    hold: Hold,
     inbox: Arc<Inbox>,
     events: mpsc::Sender<StoreEvent>,
     last_sequence: u64,
@@ -38,41 +41,53 @@ struct Writer {
     retained_at_ms: i64,
 }
 
-pub(super) fn spawn(
-    file: JournalFile,
-    hold: Hold,
-    inbox: Arc<Inbox>,
-    events: mpsc::Sender<StoreEvent>,
-    found: &Found,
-) -> Result<(), OpenError> {
-    let mut writer = Writer {
-        file,
-        inbox,
-        events,
-        last_sequence: found.last_sequence,
-        held: VecDeque::new(),
-        held_through: 0,
-        mark: None,
-        failing: false,
-        attempted: None,
-        last_wall_ms: found.last_wall.map_or(0, |wall| wall.0),
-        retained_at_ms: 0,
-    };
-    std::thread::Builder::new()
-        .name("journal".to_owned())
-        .stack_size(512 * 1024)
-        .spawn(move || {
-            let closed = writer.run();
-            drop(writer);
-            drop(hold);
-            // Nobody waits if the daemon is being dropped.
-            let _unheard = closed.send(());
-        })
-        .map(drop)
-        .map_err(OpenError::Thread)
-}
-
 impl Writer {
+    pub(super) fn new(
+        file: JournalFile,
+        hold: Hold,
+        inbox: Arc<Inbox>,
+        events: mpsc::Sender<StoreEvent>,
+        found: &Found,
+    ) -> Self {
+        Self {
+            file,
+            hold,
+            inbox,
+            events,
+            last_sequence: found.last_sequence,
+            held: VecDeque::new(),
+            held_through: 0,
+            mark: None,
+            failing: false,
+            attempted: None,
+            last_wall_ms: found.last_wall.map_or(0, |wall| wall.0),
+            retained_at_ms: 0,
+        }
+    }
+
+    pub(super) fn spawn(mut self) -> Result<(), OpenError> {
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .stack_size(512 * 1024)
+            .spawn(move || {
+                let closed = self.run();
+                let Self { file, hold, .. } = self;
+                drop(file);
+                drop(hold);
+                // Nobody waits if the daemon is being dropped.
+                let _unheard = closed.send(());
+            })
+            .map(drop)
+            .map_err(OpenError::Thread)
+    }
+
+    /// Does what waits, by hand: nothing is waited for, and what failed before is tried again.
+    pub fn turn_once(&mut self) {
+        let work = self.inbox.take(self.held.is_empty(), Duration::ZERO);
+        // Whoever turns by hand ends the writer by dropping it.
+        let _closed = self.turn(work);
+    }
+
     /// Works until the last handle goes or somebody closes; gives back whom to tell.
     fn run(&mut self) -> oneshot::Sender<()> {
         loop {

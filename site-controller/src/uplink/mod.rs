@@ -2,6 +2,7 @@
 //! once, from the journal). Never decides what is true, never blocks the core.
 
 mod connection;
+mod dialogue;
 mod link;
 mod outbox;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::store::Store;
 
+pub use dialogue::{Dialogue, Wire};
 pub use link::{BrokerConfig, Tls};
 
 /// Publishes without PUBACK; the rest waits here, where the latest snapshot wins.
@@ -90,15 +92,18 @@ impl Uplink {
         clock: Clock,
         stop: CancellationToken,
     ) -> (Self, JoinHandle<()>) {
-        let shared = Arc::new(Shared::default());
-        {
-            let mut state = shared.state();
-            state.last_sequence = config.last_sequence;
-            state.mark = config.mark;
-        }
+        let shared = Shared::of(&config);
         let task = connection::Task::new(config, store, clock, Arc::clone(&shared));
         let handle = tokio::spawn(task.run(stop));
         (Self { shared }, handle)
+    }
+
+    /// The same without a task and a broker: whoever drives the dialogue carries its messages.
+    #[must_use]
+    pub fn by_hand(config: &UplinkConfig, store: Store, clock: Clock) -> (Self, Dialogue) {
+        let shared = Shared::of(config);
+        let dialogue = Dialogue::new(config, store, clock, Arc::clone(&shared));
+        (Self { shared }, dialogue)
     }
 
     /// The live view of a charge point changed: sent as soon as possible, only the latest counts.
@@ -154,6 +159,18 @@ impl Uplink {
 }
 
 impl Shared {
+    fn of(config: &UplinkConfig) -> Arc<Self> {
+        let state = State {
+            last_sequence: config.last_sequence,
+            mark: config.mark,
+            ..State::default()
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        })
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No code under this lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,277 @@
+//! What the uplink says and when, over all its connections; knows no socket. Snapshots go ahead of
+//! facts, and the mark moves on the cloud's own word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use site_model::{BootId, JournalId};
+use site_wire::topics::Topics;
+use site_wire::v1::{Acknowledgement, Envelope, FactBatch, GatewayState, VERSION};
+use tokio::time::Instant;
+
+use super::outbox::{Heard, Outbox};
+use super::{IN_FLIGHT_MAX, Shared, UplinkConfig};
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// When the journal gave nothing (its disk fails), it is asked again after this time.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+/// When nothing asks for a look at the clock.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// A connection to the broker that takes messages.
+pub trait Wire {
+    /// Hands a message over, to be delivered at least once; never blocks.
+    ///
+    /// # Errors
+    /// Why the connection is over.
+    fn publish(&self, topic: String, payload: Vec<u8>, retain: bool) -> Result<(), String>;
+}
+
+/// The gateway's side of what is said with the cloud.
+#[derive(Debug)]
+pub struct Dialogue {
+    boot: BootId,
+    journal: JournalId,
+    topics: Topics,
+    store: Store,
+    clock: Clock,
+    shared: Arc<Shared>,
+    outbox: Outbox,
+    in_flight: usize,
+    /// Facts are on their way from the journal.
+    reading: bool,
+    read_not_before: Instant,
+    /// When the cloud has stored up to here, it is shown the live view again.
+    show_again_at: Option<u64>,
+}
+
+impl Dialogue {
+    pub(super) fn new(
+        config: &UplinkConfig,
+        store: Store,
+        clock: Clock,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            boot: config.boot,
+            journal: config.journal.clone(),
+            topics: Topics::of(&config.gateway),
+            outbox: Outbox::new(config.mark, config.last_sequence),
+            store,
+            clock,
+            shared,
+            in_flight: 0,
+            reading: false,
+            read_not_before: Instant::now(),
+            show_again_at: None,
+        }
+    }
+
+    /// A connection is up: nothing of the last one counts as sent.
+    pub fn connected(&mut self) {
+        self.in_flight = 0;
+        self.outbox.connected(self.clock.now().monotonic);
+        self.shared.send_all_again();
+        // The cloud takes no live view of a charge point that it learns only from facts still to come.
+        let last = self.shared.state().last_sequence;
+        self.show_again_at = (self.outbox.mark() < last).then_some(last);
+    }
+
+    /// It is over; what was being read for it is not wanted any more.
+    pub fn disconnected(&mut self) {
+        self.reading = false;
+    }
+
+    /// The broker took one message.
+    pub fn taken(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Says that we are there, or leave on purpose.
+    ///
+    /// # Errors
+    /// Why the connection is over.
+    pub fn say_online(&mut self, wire: &impl Wire, online: bool) -> Result<(), String> {
+        let message = self.state_message(online);
+        self.publish(wire, self.topics.state(), message, true)
+    }
+
+    /// Where it speaks and listens.
+    #[must_use]
+    pub fn topics(&self) -> &Topics {
+        &self.topics
+    }
+
+    /// Uses the room there is: snapshots first, then one batch of facts. After which sequence facts are
+    /// wanted from the journal, if any are; [`Dialogue::send_facts`] follows then.
+    ///
+    /// # Errors
+    /// Why the connection is over.
+    pub fn fill(&mut self, wire: &impl Wire) -> Result<Option<u64>, String> {
+        while self.in_flight < IN_FLIGHT_MAX
+            && let Some((charge_point, payload)) = self.shared.take_unsent()
+        {
+            self.publish(wire, self.topics.snapshot(&charge_point), payload, true)?;
+        }
+        let now = self.clock.now().monotonic;
+        let last_sequence = self.shared.state().last_sequence;
+        self.outbox.committed(last_sequence);
+        if self.outbox.resend_if_stalled(now) {
+            tracing::warn!(
+                mark = self.outbox.mark(),
+                "The cloud acknowledged nothing for 10 s: facts are sent again"
+            );
+        }
+        let free = !self.reading
+            && Instant::now() >= self.read_not_before
+            && self.in_flight < IN_FLIGHT_MAX;
+        let wanted = self.outbox.next(now).filter(|_| free);
+        self.reading |= wanted.is_some();
+        self.shared.state().mark = self.outbox.mark();
+        Ok(wanted)
+    }
+
+    /// The facts that were wanted; none while the journal cannot be read.
+    ///
+    /// # Errors
+    /// Why the connection is over.
+    pub fn send_facts(
+        &mut self,
+        wire: &impl Wire,
+        after: u64,
+        facts: Vec<Envelope>,
+    ) -> Result<(), String> {
+        self.reading = false;
+        let now = self.clock.now().monotonic;
+        let (Some(first), Some(last)) = (facts.first(), facts.last()) else {
+            self.read_not_before = Instant::now() + READ_AGAIN;
+            return Ok(());
+        };
+        if first.sequence != after + 1 {
+            return Err(format!(
+                "the cloud asks for facts after {after} and this journal begins with {}: they were deleted {} days after \
+                 their acknowledgement. Stop the daemon, move journal.sqlite aside and start it: a new journal begins",
+                first.sequence,
+                crate::store::KEEP_ACKNOWLEDGED_DAYS
+            ));
+        }
+        // The mark may have moved while the journal was read: then these are not the next ones.
+        if self.outbox.next(now) != Some(after) {
+            return Ok(());
+        }
+        let last = last.sequence;
+        let batch = FactBatch {
+            v: VERSION,
+            journal_id: self.journal.to_string(),
+            facts,
+        };
+        self.publish(wire, self.topics.facts(), json(&batch), false)?;
+        self.outbox.sent(last, now);
+        Ok(())
+    }
+
+    /// The cloud's word.
+    pub fn heard(&mut self, payload: &[u8]) {
+        let word: Acknowledgement = match serde_json::from_slice(payload) {
+            Ok(word) => word,
+            Err(error) => {
+                tracing::warn!(%error, "An acknowledgement of the cloud is not readable and was ignored");
+                return;
+            }
+        };
+        if word.journal_id != self.journal.as_str() {
+            return;
+        }
+        let before = self.outbox.mark();
+        match self
+            .outbox
+            .acknowledged(word.sequence, self.clock.now().monotonic)
+        {
+            Heard::Unchanged => {}
+            Heard::Moved => {
+                self.store.acknowledge(word.sequence);
+                if word.sequence < before {
+                    self.show_again_at = Some(self.shared.state().last_sequence);
+                }
+                if self
+                    .show_again_at
+                    .take_if(|at| *at <= word.sequence)
+                    .is_some()
+                {
+                    self.shared.send_all_again();
+                }
+            }
+            Heard::BeyondJournal => self.warn_of_old_copy(word.sequence),
+        }
+        self.take_refusals(word);
+    }
+
+    fn warn_of_old_copy(&self, sequence: u64) {
+        let problem = format!(
+            "the cloud already has facts up to {sequence}, more than this journal: the file is an old copy. Stop the \
+             daemon, move journal.sqlite aside and start it: a new journal begins"
+        );
+        let mut state = self.shared.state();
+        let known = state.status.last_error.as_ref() == Some(&problem);
+        state.status.last_error = Some(problem.clone());
+        drop(state);
+        if !known {
+            tracing::error!("{problem}");
+        }
+    }
+
+    fn take_refusals(&self, word: Acknowledgement) {
+        let mut state = self.shared.state();
+        if state.status.refused == word.refused {
+            return;
+        }
+        for refused in &word.refused {
+            if !state.status.refused.contains(refused) {
+                tracing::error!(
+                    charge_point.id = %refused.charge_point_id,
+                    "The cloud refuses charge point {}: {}", refused.charge_point_id, refused.reason
+                );
+            }
+        }
+        state.status.refused = word.refused;
+    }
+
+    fn publish(
+        &mut self,
+        wire: &impl Wire,
+        topic: String,
+        payload: Vec<u8>,
+        retain: bool,
+    ) -> Result<(), String> {
+        wire.publish(topic, payload, retain)?;
+        self.in_flight += 1;
+        Ok(())
+    }
+
+    /// When to [`Dialogue::fill`] again although nothing happened.
+    #[must_use]
+    pub fn wake_at(&self) -> Instant {
+        let stalled = self.outbox.deadline().map(|at| self.clock.instant(at));
+        let now = Instant::now();
+        let read = (self.read_not_before > now).then_some(self.read_not_before);
+        stalled.into_iter().chain(read).min().unwrap_or(now + IDLE)
+    }
+
+    /// That we are there, or not.
+    #[must_use]
+    pub fn state_message(&self, online: bool) -> Vec<u8> {
+        json(&GatewayState {
+            v: VERSION,
+            online,
+            boot: self.boot.to_string(),
+            journal_id: self.journal.to_string(),
+            software_version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+}
+
+fn json<T: serde::Serialize>(message: &T) -> Vec<u8> {
+    serde_json::to_vec(message)
+        .expect("messages are made of texts and numbers and always write as JSON")
+}
