@@ -353,6 +353,7 @@ impl Ingest {
             Change::AuthorizationChanged { .. }
             | Change::RegisterTied { .. }
             | Change::LimitGranted { .. }
+            | Change::ProfileLimitChanged { .. }
             | Change::CommandOpened(_)
             | Change::CommandClosed { .. } => {}
         }
@@ -382,7 +383,8 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
         | Change::SessionEnded { charge_point, .. }
         | Change::RegisterTied { charge_point, .. }
         | Change::EnergyUnattributed { charge_point, .. }
-        | Change::LimitGranted { charge_point, .. } => Some(charge_point),
+        | Change::LimitGranted { charge_point, .. }
+        | Change::ProfileLimitChanged { charge_point, .. } => Some(charge_point),
         Change::CommandOpened(command) => Some(&command.charge_point),
         // An announcement is judged by itself; the others are held to the gateway by their statements.
         Change::ChargePointAnnounced(_)

@@ -80,6 +80,16 @@ impl ConnectorState {
                 },
             ));
         }
+        if let Some(limited) = &self.profile_limit {
+            facts.push(fact(
+                limited.at,
+                Change::ProfileLimitChanged {
+                    charge_point: charge_point.clone(),
+                    connector,
+                    limit: Some(limited.value),
+                },
+            ));
+        }
         if let Some(granted) = &self.granted {
             facts.push(fact(
                 granted.at,

@@ -1,8 +1,8 @@
 //! What can happen to the core, and what it answers.
 
 use site_model::{
-    ChargePointId, Command, CommandId, DeviceFault, DeviceId, Fact, Milliamps, Outcome, Reading,
-    SessionId, Timestamp,
+    ChargePointId, Command, CommandId, ConnectorId, DeviceFault, DeviceId, Fact, Milliamps,
+    Outcome, Reading, SessionId, Timestamp,
 };
 
 /// When an event happens, with the identity for a session it may begin (ids enter as arguments).
@@ -44,6 +44,14 @@ pub enum Event {
     },
     /// An order arrived.
     CommandReceived(Command),
+    /// The charging profiles of a charge point's central system leave these connectors these limits
+    /// from now on; `None` is no limit. Connectors that are not named keep theirs.
+    ProfilesLimit {
+        /// Which charge point.
+        charge_point: ChargePointId,
+        /// What each connector is left.
+        limits: Vec<(ConnectorId, Option<Milliamps>)>,
+    },
     /// The right wall time became known: add this to recorded wall times of this boot.
     ClockSet {
         /// Right time minus the time recorded so far.

@@ -1,9 +1,10 @@
 //! What a connector is granted and on whose word, and the writing of it until a reading confirms.
 
-use site_model::{Change, LimitOwner, Milliamps, Monotonic};
+use site_model::{Change, ChargePointId, ConnectorId, LimitOwner, Milliamps, Monotonic};
 
 use crate::config::CurrentRange;
 use crate::decision::Action;
+use crate::site::Connector;
 use crate::state::Grant;
 use crate::turn::Turn;
 
@@ -99,8 +100,33 @@ pub(crate) fn rounded(limit: Milliamps, range: &CurrentRange) -> Milliamps {
 }
 
 impl Turn<'_> {
+    /// Records what charging profiles leave the connectors of a charge point, where that is new.
+    pub(crate) fn profiles_limit(
+        &mut self,
+        charge_point: &ChargePointId,
+        limits: &[(ConnectorId, Option<Milliamps>)],
+    ) {
+        for (connector, limit) in limits {
+            let named = |known: &Connector| {
+                known.key.charge_point == *charge_point && known.key.connector == *connector
+            };
+            let Some(i) = self.site.connectors.iter().position(named) else {
+                continue;
+            };
+            let known = self.state(i).profile_limit.as_ref();
+            if known.map(|known| known.value) != *limit {
+                self.record(Change::ProfileLimitChanged {
+                    charge_point: charge_point.clone(),
+                    connector: *connector,
+                    limit: *limit,
+                });
+            }
+        }
+    }
+
     /// Grants the lowest limit of all owners. Where two ask for the same, the one who is named is
-    /// whoever must act first to raise it: availability, authorization, installation, command.
+    /// whoever must act first to raise it: availability, authorization, installation, command,
+    /// charging profiles.
     pub(crate) fn settle_grant(&mut self, i: usize) {
         let grant = self.grant_now(i);
         if self.state(i).granted.as_ref().map(|g| g.value) == Some(grant) {
@@ -129,6 +155,7 @@ impl Turn<'_> {
             (held(self.is_held(i)), LimitOwner::Authorization),
             (Some(config.max_current), LimitOwner::Installation),
             (state.cap.as_ref().map(|c| c.limit), LimitOwner::Command),
+            (self.profile_limit(i), LimitOwner::ChargingProfile),
         ];
         let lowest = asked
             .into_iter()
@@ -145,6 +172,18 @@ impl Turn<'_> {
                 owner: LimitOwner::Installation,
             },
         }
+    }
+
+    /// A profile cannot be refused for its device: one that cannot be paused gets the least it can.
+    fn profile_limit(&self, i: usize) -> Option<Milliamps> {
+        let range = &self.config(i).range;
+        let limit = self.state(i).profile_limit.as_ref()?.value;
+        let too_low = rounded(limit, range) == Milliamps::PAUSE;
+        Some(if too_low && !range.can_pause {
+            range.minimum
+        } else {
+            limit
+        })
     }
 
     /// Writes the granted limit until the device is known to apply it.

@@ -91,6 +91,8 @@ pub(crate) struct ConnectorState {
     pub(crate) register: Register,
     pub(crate) granted: Option<Stamped<Grant>>,
     pub(crate) cap: Option<Cap>,
+    /// What charging profiles leave it, with when that was said.
+    pub(crate) profile_limit: Option<Stamped<Milliamps>>,
 }
 
 impl ConnectorState {
@@ -148,6 +150,9 @@ impl ConnectorState {
             Change::LimitGranted { limit, owner, .. } => {
                 let (limit, owner) = (*limit, *owner);
                 self.granted = Some(stamped(fact, Grant { limit, owner }));
+            }
+            Change::ProfileLimitChanged { limit, .. } => {
+                self.profile_limit = limit.map(|limit| stamped(fact, limit));
             }
             Change::ChargePointAnnounced(_)
             | Change::MeterRead { .. }
@@ -277,7 +282,8 @@ impl State {
             | Change::SessionEnded { .. }
             | Change::RegisterTied { .. }
             | Change::EnergyUnattributed { .. }
-            | Change::LimitGranted { .. } => {}
+            | Change::LimitGranted { .. }
+            | Change::ProfileLimitChanged { .. } => {}
         }
     }
 
@@ -365,6 +371,11 @@ pub(crate) fn connector_of(change: &Change) -> Option<Key> {
             ..
         }
         | Change::LimitGranted {
+            charge_point,
+            connector,
+            ..
+        }
+        | Change::ProfileLimitChanged {
             charge_point,
             connector,
             ..

@@ -44,6 +44,10 @@ impl<'a> Turn<'a> {
             Event::LimitWritten { device, limit } => self.limit_written(&device, limit),
             Event::WriteRefused { device, fault } => self.write_refused(&device, &fault),
             Event::CommandReceived(command) => self.receive(command),
+            Event::ProfilesLimit {
+                charge_point,
+                limits,
+            } => self.profiles_limit(&charge_point, &limits),
             Event::ClockSet { offset_ms } => self.record(Change::ClockCorrected {
                 boot: self.now.boot,
                 offset_ms,

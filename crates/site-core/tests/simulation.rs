@@ -95,6 +95,7 @@ fn nothing_is_lost_doubled_or_exceeded_whatever_fails() {
             "Finishing",
             "Faulted",
             "Unavailable",
+            "limited by a profile",
         ],
     );
 }

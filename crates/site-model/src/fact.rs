@@ -175,6 +175,15 @@ pub enum Change {
         /// Who set it.
         owner: LimitOwner,
     },
+    /// What the charging profiles of the charge point's central system leave a connector changed.
+    ProfileLimitChanged {
+        /// Which charge point.
+        charge_point: ChargePointId,
+        /// Which connector.
+        connector: ConnectorId,
+        /// The limit, `None` where no profile sets one. The core rounds it to what the device takes.
+        limit: Option<Milliamps>,
+    },
     /// A command was accepted for execution.
     CommandOpened(Command),
     /// A command ended. A refused command was never opened.

@@ -146,5 +146,7 @@ words!(
         Command = "command",
         /// Taken out of operation.
         Availability = "availability",
+        /// Charging profiles of the charge point's central system.
+        ChargingProfile = "charging_profile",
     }
 );

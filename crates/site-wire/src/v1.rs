@@ -188,6 +188,16 @@ pub enum Change {
         owner: String,
     },
     /// See the model.
+    ProfileLimitChanged {
+        /// Charge point.
+        charge_point_id: String,
+        /// Connector.
+        connector_id: u8,
+        /// Limit, absent where no profile sets one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit_ma: Option<u32>,
+    },
+    /// See the model.
     CommandOpened {
         /// Command.
         command_id: String,

@@ -222,6 +222,7 @@ fn changes() -> Vec<(&'static str, Change)> {
             | Change::RegisterTied { .. }
             | Change::EnergyUnattributed { .. }
             | Change::LimitGranted { .. }
+            | Change::ProfileLimitChanged { .. }
             | Change::CommandOpened(_)
             | Change::CommandClosed { .. }
             | Change::ClockCorrected { .. } => {}
@@ -348,6 +349,11 @@ fn session_changes() -> Vec<(&'static str, Change)> {
 }
 
 fn order_changes() -> Vec<(&'static str, Change)> {
+    let profile_limit = |limit: Option<u32>| Change::ProfileLimitChanged {
+        charge_point: cp(),
+        connector: connector(),
+        limit: limit.map(Milliamps),
+    };
     let closed = |outcome| Change::CommandClosed {
         id: command_id(),
         outcome,
@@ -362,6 +368,8 @@ fn order_changes() -> Vec<(&'static str, Change)> {
                 owner: LimitOwner::Command,
             },
         ),
+        ("profile_limit_changed", profile_limit(Some(7_500))),
+        ("profile_limit_changed-none", profile_limit(None)),
         (
             "command_opened",
             Change::CommandOpened(Command {

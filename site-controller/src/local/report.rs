@@ -349,6 +349,7 @@ fn reason(view: &ConnectorView) -> &'static str {
         Owner::Installation => "rating of the installation",
         Owner::Command => "set by a command",
         Owner::Availability => "out of operation",
+        Owner::ChargingProfile => "charging profile of the central system",
     }
 }
 

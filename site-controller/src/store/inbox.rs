@@ -196,6 +196,7 @@ fn must_be_kept(change: &Change) -> bool {
         | Change::SessionEnded { .. }
         | Change::RegisterTied { .. }
         | Change::EnergyUnattributed { .. }
+        | Change::ProfileLimitChanged { .. }
         | Change::ClockCorrected { .. } => true,
         Change::DeviceOnline { .. }
         | Change::DeviceOffline { .. }

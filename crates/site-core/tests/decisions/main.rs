@@ -11,6 +11,7 @@ mod configuration;
 mod devices;
 mod energy;
 mod limits;
+mod profiles;
 mod restart;
 mod sessions;
 mod starts_and_stops;

@@ -17,6 +17,7 @@ pub(crate) struct Account {
     pub(crate) out_of_operation: bool,
     pub(crate) granted: Milliamps,
     cap: Option<Milliamps>,
+    profile: Option<Milliamps>,
     register: WattHours,
     /// Energy of ended sessions and unattributed energy.
     pub(crate) attributed: u64,
@@ -52,7 +53,8 @@ impl Books {
         if held {
             return Milliamps::PAUSE;
         }
-        account.cap.map_or(MAX_CURRENT, |cap| cap.min(MAX_CURRENT))
+        let owners = [account.cap, account.profile];
+        owners.into_iter().flatten().fold(MAX_CURRENT, Ord::min)
     }
 
     pub(crate) fn enter(&mut self, fact: &Fact) {
@@ -98,6 +100,15 @@ impl Books {
             } => {
                 sound(*limit);
                 self.account(charge_point).granted = *limit;
+            }
+            Change::ProfileLimitChanged {
+                charge_point,
+                limit,
+                ..
+            } => {
+                let account = self.account(charge_point);
+                assert_ne!(account.profile, *limit, "nothing changed");
+                account.profile = *limit;
             }
             Change::CommandOpened(command) => self.open(command),
             Change::CommandClosed { id, outcome } => {

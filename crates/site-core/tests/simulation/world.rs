@@ -8,8 +8,8 @@ use site_core::{
 };
 use site_model::{
     BootId, Change, ChargePointId, Command, CommandId, CommandKind, ConnectorId, ConnectorType,
-    DeviceFault, DeviceId, EnergySource, Fact, IdTag, Milliamps, Monotonic, Outcome, Reading,
-    SessionId, Timestamp, WallTime,
+    DeviceFault, DeviceId, EnergySource, Fact, IdTag, LimitOwner, Milliamps, Monotonic, Outcome,
+    Reading, SessionId, Timestamp, WallTime,
 };
 
 use crate::books::{Books, MAX_CURRENT, sound};
@@ -267,7 +267,7 @@ impl World {
             0..50 => self.poll(i),
             50..62 => self.vehicle_moves(i),
             62..75 => self.order(i),
-            75..100 if self.mood == Mood::Calm => self.poll(i),
+            75..96 | 98..100 if self.mood == Mood::Calm => self.poll(i),
             75..78 => self.crash(),
             78..82 => self.silence(i),
             82..86 => self.device_fails(i),
@@ -280,6 +280,7 @@ impl World {
                 fault: fault(),
             }),
             94..96 => self.check_replay(),
+            96..98 => self.profiles_limit(i),
             _ => self.poll(i),
         }
     }
@@ -380,6 +381,15 @@ impl World {
         self.happen(Event::CommandReceived(command));
     }
 
+    fn profiles_limit(&mut self, i: usize) {
+        let limit = self.rng.u32(0..20) * 1_000;
+        let limit = self.rng.bool().then_some(Milliamps(limit));
+        self.happen(Event::ProfilesLimit {
+            charge_point: charge_point(i),
+            limits: vec![(ConnectorId::new(1).unwrap(), limit)],
+        });
+    }
+
     fn repeat_an_order(&mut self) {
         if let Some(command) = self.rng.choice(&self.sent).cloned() {
             self.happen(Event::CommandReceived(command));
@@ -455,6 +465,10 @@ impl World {
                 } => count("session reconstructed"),
                 Change::SessionEnded { reason, .. } => count(reason.as_str()),
                 Change::MeterRead { .. } => count("meter read"),
+                Change::LimitGranted {
+                    owner: LimitOwner::ChargingProfile,
+                    ..
+                } => count("limited by a profile"),
                 Change::EnergyUnattributed { .. } => count("unattributed"),
                 Change::RegisterTied { .. } => count("tied"),
                 Change::CommandClosed { outcome, .. } => count(match outcome {
@@ -471,6 +485,7 @@ impl World {
                 | Change::AuthorizationChanged { .. }
                 | Change::SessionStarted { .. }
                 | Change::LimitGranted { .. }
+                | Change::ProfileLimitChanged { .. }
                 | Change::CommandOpened(_)
                 | Change::ClockCorrected { .. } => {}
             }

@@ -146,6 +146,15 @@ impl From<&model::Change> for Change {
                 limit_ma: limit.0,
                 owner: owner.to_string(),
             },
+            M::ProfileLimitChanged {
+                charge_point,
+                connector,
+                limit,
+            } => Self::ProfileLimitChanged {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                limit_ma: limit.map(|limit| limit.0),
+            },
             M::CommandOpened(command) => Self::CommandOpened {
                 command_id: command.id.to_string(),
                 charge_point_id: command.charge_point.to_string(),
@@ -310,6 +319,15 @@ impl TryFrom<Change> for model::Change {
                 connector: field::connector(connector_id)?,
                 limit: Milliamps(limit_ma),
                 owner: field::word("owner", &owner, LimitOwner::parse)?,
+            },
+            Change::ProfileLimitChanged {
+                charge_point_id,
+                connector_id,
+                limit_ma,
+            } => Self::ProfileLimitChanged {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                limit: limit_ma.map(Milliamps),
             },
             Change::CommandOpened {
                 command_id,
