@@ -39,6 +39,25 @@ enum Chore {
         /// Only the figures whose name contains this: rest, line, modbus, latency, gateway.
         only: Option<String>,
     },
+    /// `kill -9` and power cuts over the real binaries during sessions; fails if anything is lost,
+    /// doubled or damaged. Power cuts need root: loop mounts of XFS and ext4.
+    Torture {
+        /// Kills, of the daemon and of the cloud.
+        #[arg(long, default_value_t = 500)]
+        kills: u32,
+        /// Power cuts of the gateway.
+        #[arg(long, default_value_t = 200)]
+        cuts: u32,
+        /// Sites beside each other.
+        #[arg(long, default_value_t = 3)]
+        sites: u32,
+        /// Seed of the moments; any, and printed, if absent.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// With the binaries that ship.
+        #[arg(long)]
+        release: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -61,6 +80,21 @@ fn main() -> ExitCode {
             chore: ProfileChore::Check { files },
         } => profile::check(&files),
         Chore::Bench { only } => bench(only.as_deref()),
+        Chore::Torture {
+            kills,
+            cuts,
+            sites,
+            seed,
+            release,
+        } => {
+            let mut words = vec![
+                format!("--kills={kills}"),
+                format!("--cuts={cuts}"),
+                format!("--sites={sites}"),
+            ];
+            words.extend(seed.map(|seed| format!("--seed={seed}")));
+            torture(&words, release)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -140,6 +174,24 @@ fn bench(only: Option<&str>) -> anyhow::Result<()> {
     ensure!(
         status.success(),
         "a figure was not reached, or could not be measured"
+    );
+    Ok(())
+}
+
+fn torture(words: &[String], release: bool) -> anyhow::Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--bin", "cloud-api", "--bin", "site-controller"]);
+    build.args(["--bin", "torture"]);
+    if release {
+        build.arg("--release");
+    }
+    ensure!(build.status()?.success(), "`cargo build` failed");
+    let profile = if release { "release" } else { "debug" };
+    let program = root().join("target").join(profile).join("torture");
+    let status = Command::new(program).args(words).status()?;
+    ensure!(
+        status.success(),
+        "something was lost, doubled, wrong or damaged"
     );
     Ok(())
 }

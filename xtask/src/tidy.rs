@@ -41,6 +41,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "hw-profiles",
             "ocpp",
             "simulator",
+            "site-controller",
             "site-model",
             "site-wire",
         ],

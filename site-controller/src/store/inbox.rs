@@ -62,6 +62,8 @@ pub(super) struct Work {
 struct State {
     work: Work,
     facts_waiting: usize,
+    /// Facts that the writer took and has not stored yet.
+    facts_in_hand: usize,
     facts_dropped: u64,
 }
 
@@ -147,16 +149,22 @@ impl Inbox {
         if with_appends {
             work.appends = std::mem::take(&mut state.work.appends);
             work.mark = state.work.mark.take();
-            state.facts_waiting = 0;
+            state.facts_in_hand += std::mem::take(&mut state.facts_waiting);
         }
         work
     }
 
+    /// What the writer had taken is safe.
+    pub(super) fn stored(&self) {
+        self.state().facts_in_hand = 0;
+    }
+
     pub(super) fn figures(&self) -> Figures {
         let state = self.state();
+        let facts_waiting = state.facts_waiting + state.facts_in_hand;
         Figures {
             bytes_on_disk: 0,
-            facts_waiting: state.facts_waiting.try_into().unwrap_or(u64::MAX),
+            facts_waiting: facts_waiting.try_into().unwrap_or(u64::MAX),
             facts_dropped: state.facts_dropped,
         }
     }

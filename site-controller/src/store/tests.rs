@@ -306,6 +306,17 @@ fn at_the_bound_telemetry_is_dropped_before_billing_facts() {
 }
 
 #[test]
+fn facts_in_the_writers_hands_wait_until_they_are_stored() {
+    let store = Store::blocked();
+    store.append(vec![session_fact(), status(1)], None);
+    let _in_hand = store.inbox.take(true, Duration::ZERO);
+    store.append(vec![status(2)], None);
+    assert_eq!(store.inbox.figures().facts_waiting, 3);
+    store.inbox.stored();
+    assert_eq!(store.inbox.figures().facts_waiting, 1);
+}
+
+#[test]
 fn at_the_bound_with_billing_facts_alone_the_newest_is_refused() {
     let store = Store::blocked();
     store.append(

@@ -127,6 +127,7 @@ impl Writer {
                 self.held.clear();
                 self.mark = None;
                 self.failing = false;
+                self.inbox.stored();
                 self.tell(StoreEvent::Committed {
                     through: Ticket(self.held_through),
                     last_sequence,
