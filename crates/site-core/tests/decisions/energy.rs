@@ -41,6 +41,34 @@ fn another_serial_number_is_another_meter_and_takes_its_own_past_with_it() {
 }
 
 #[test]
+fn a_meter_is_not_compared_with_the_serial_number_of_the_charger() {
+    let mut bench = Bench::idle(free());
+    let named = |serial: &str, energy| vec![Value::Serial(serial.to_owned()), import(energy)];
+    bench.read(CHARGER, vec![Value::Serial("CHARGER".to_owned())]);
+    let decision = bench.at(2_000).read(METER, named("METER", 5_001));
+    assert_eq!(changes(&decision), vec![]);
+}
+
+#[test]
+fn a_charger_that_was_exchanged_while_the_daemon_was_down_is_another_meter() {
+    let mut bench = Bench::started(own_energy(EnergySource::LifetimeRegister));
+    let told = |serial: &str, energy| {
+        vec![
+            Value::VehicleState(VehicleState::A),
+            Value::Serial(serial.to_owned()),
+            import(energy),
+        ]
+    };
+    bench.at(1_000).read(CHARGER, told("A", 5_000));
+    bench.restart(60_000);
+    let decision = bench.at(1_000).read(CHARGER, told("B", 5_001));
+    assert!(
+        changes(&decision).contains(&tied(5_001, 5_000)),
+        "{decision:?}: what it counted before is not ours"
+    );
+}
+
+#[test]
 fn a_jump_that_no_connector_can_deliver_is_another_meter() {
     let mut bench = Bench::charging(free());
     // 11 kW doubled for 1 s is 6 Wh, on top of 50 kWh.

@@ -156,6 +156,46 @@ fn without_read_back_an_acknowledged_write_counts_from_the_next_reading() {
 }
 
 #[test]
+fn without_read_back_a_write_acknowledged_a_rounding_below_what_was_wanted_counts_and_less_does_not()
+ {
+    let state = || vec![Value::VehicleState(VehicleState::A)];
+    let written = |limit| Event::LimitWritten {
+        device: device(CHARGER),
+        limit: Milliamps(limit),
+    };
+    for (acknowledged, counts) in [(9_901, true), (9_900, false), (10_001, false)] {
+        let mut bench = Bench::started(without_read_back());
+        bench.at(1_000).read(CHARGER, state());
+        bench.at(2_000).order("c1", limit(10_000));
+        bench.at(2_100).tell(written(acknowledged));
+        let decision = bench.at(3_000).read(CHARGER, state());
+        let answered = decision
+            .after_commit
+            .contains(&answer("c1", Outcome::Applied));
+        assert_eq!(answered, counts, "{acknowledged} mA");
+    }
+}
+
+#[test]
+fn without_read_back_a_stop_is_over_when_the_vehicle_is_seen_not_to_charge() {
+    let mut bench = Bench::started(without_read_back());
+    let state = |state| vec![Value::VehicleState(state)];
+    bench.at(1_000).meter(5_000);
+    bench.at(1_100).read(CHARGER, state(VehicleState::C));
+    let stop = CommandKind::StopSession {
+        reason: site_model::StopReason::Local,
+    };
+    bench.at(2_000).order("c1", stop);
+    let charging = bench.at(3_000).read(CHARGER, state(VehicleState::C));
+    bench.at(3_100).meter(5_001);
+    let applied = answer("c1", Outcome::Applied);
+    assert!(!charging.after_commit.contains(&applied), "{charging:?}");
+    bench.at(4_000).read(CHARGER, state(VehicleState::B));
+    let decision = bench.at(4_100).meter(5_002);
+    assert!(decision.after_commit.contains(&applied), "{decision:?}");
+}
+
+#[test]
 fn a_refused_write_is_shown_until_a_limit_is_confirmed() {
     let mut bench = Bench::charging(free());
     bench.at(10_000).order("c1", limit(10_000));
