@@ -7,6 +7,7 @@
 pub mod authorize;
 pub mod availability;
 pub mod cache;
+pub mod charging;
 pub mod configuration;
 pub mod local_list;
 pub mod profiles;

@@ -27,6 +27,12 @@ pub enum ProfileRefused {
     /// Only a `TxProfile` may name a transaction.
     #[error("a {0} does not name a transaction")]
     NamesTransaction(ChargingProfilePurpose),
+    /// Only a profile for the transaction to come goes with a start.
+    #[error("a start takes a TxProfile, not a {0}")]
+    NotForStart(ChargingProfilePurpose),
+    /// There is no start to go with.
+    #[error("a transaction runs on the connector already")]
+    TransactionRuns,
     /// The stack level is out of range.
     #[error("stack level {was} is not within 0 to {max}")]
     StackLevel {

@@ -28,6 +28,9 @@ pub enum CompositeRefused {
     /// The unit is not supported.
     #[error("limits in {0} are not supported")]
     Unit(ChargingRateUnit),
+    /// Nobody knows which period holds.
+    #[error("the right time is not known yet")]
+    TimeUnknown,
     /// The duration is not positive.
     #[error("a duration of {0} s is not positive")]
     Duration(i64),

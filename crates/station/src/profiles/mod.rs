@@ -2,14 +2,16 @@
 //!
 //! Per purpose the highest stack level with a period in force leads. A transaction is ruled by its
 //! `TxProfile`, else by the `TxDefaultProfile` of its connector, else by that of connector 0;
-//! `ChargePointMaxProfile` lowers the result and never raises it.
+//! `ChargePointMaxProfile` lowers the result and never raises it; its connectors share it in equal parts.
 
+mod amps;
 mod check;
 mod composite;
 mod schedule;
 
 use ocpp::v16::{
-    ChargingProfile, ChargingProfilePurpose, ChargingRateUnit, ClearChargingProfileRequest,
+    ChargingProfile, ChargingProfilePurpose, ChargingRateUnit, ChargingSchedulePeriod,
+    ClearChargingProfileRequest,
 };
 use ocpp::{Tenths, Time};
 
@@ -214,7 +216,8 @@ impl Profiles {
         removed
     }
 
-    /// The limit of a connector at a moment, and who set it; `None` when no profile limits it.
+    /// The limit of a connector at a moment, and who set it; `None` when no profile limits it. Of a
+    /// limit of the whole charge point it is the connector's part.
     ///
     /// Without a transaction, the limit that one beginning at that moment would have.
     #[must_use]
@@ -239,6 +242,7 @@ impl Profiles {
     ) -> Option<InForce> {
         let leading = |purpose, connector| self.leading(purpose, connector, at, began);
         let whole = leading(ChargingProfilePurpose::ChargePointMaxProfile, 0);
+        let whole = whole.map(|whole| self.shared(whole));
         let own = Some(ChargingProfilePurpose::TxProfile)
             .filter(|_| in_transaction)
             .and_then(|purpose| leading(purpose, connector))
@@ -247,6 +251,22 @@ impl Profiles {
         match (own, whole) {
             (Some(own), Some(whole)) => Some(lower(own, whole, electrics)),
             (own, whole) => own.or(whole),
+        }
+    }
+
+    /// The part of a limit of the whole charge point that each of its connectors has; the other
+    /// limits are a connector's own. Equal parts, whoever charges: nothing has to be lowered, and
+    /// confirmed, before another is raised, so together they never exceed the limit.
+    fn shared(&self, limit: InForce) -> InForce {
+        let parts = match limit.purpose {
+            ChargingProfilePurpose::ChargePointMaxProfile => {
+                i64::from(self.rules.connectors.max(1))
+            }
+            ChargingProfilePurpose::TxDefaultProfile | ChargingProfilePurpose::TxProfile => 1,
+        };
+        InForce {
+            limit: Tenths(limit.limit.0 / parts),
+            ..limit
         }
     }
 
@@ -270,16 +290,7 @@ impl Profiles {
             })
             .filter_map(|one| {
                 let period = schedule::period_at(one, at, began)?;
-                let schedule = &one.profile.charging_schedule;
-                let in_force = InForce {
-                    limit: period.limit,
-                    unit: schedule.charging_rate_unit,
-                    phases: period.number_phases,
-                    min_charging_rate: schedule.min_charging_rate,
-                    profile_id: one.profile.charging_profile_id,
-                    purpose,
-                };
-                Some((one.profile.stack_level, in_force))
+                Some((one.profile.stack_level, in_force(one, period)))
             })
             .max_by_key(|(level, _)| *level)
             .map(|(_, in_force)| in_force)
@@ -304,6 +315,18 @@ impl Profiles {
             schedule::changes(one, at.unix_ms(), until, began, &mut moments);
         }
         moments.into_iter().min().and_then(Time::from_unix_ms)
+    }
+}
+
+fn in_force(one: &Installed, period: &ChargingSchedulePeriod) -> InForce {
+    let profile = &one.profile;
+    InForce {
+        limit: period.limit,
+        unit: profile.charging_schedule.charging_rate_unit,
+        phases: period.number_phases,
+        min_charging_rate: profile.charging_schedule.min_charging_rate,
+        profile_id: profile.charging_profile_id,
+        purpose: profile.charging_profile_purpose,
     }
 }
 

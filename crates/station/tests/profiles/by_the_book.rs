@@ -126,15 +126,15 @@ fn the_maximum_of_the_charge_point_lowers_and_never_raises() {
         None,
     )
     .unwrap();
-    let mut maximum = profile(2, ChargePointMaxProfile, Absolute, &[(0, 16)]);
+    let mut maximum = profile(2, ChargePointMaxProfile, Absolute, &[(0, 32)]);
     maximum.charging_schedule.start_schedule = Some(at(-5));
     some.set(at(0), 0, maximum, None).unwrap();
     assert_eq!(composite(&some, 1, 600, None).0, [(0, 10), (60, 16)]);
     assert_eq!(composite(&some, 2, 600, None).0, [(0, 16)]);
     assert_eq!(
         composite(&some, 0, 600, None).0,
-        [(0, 16)],
-        "both together may take no more"
+        [(0, 26), (60, 32)],
+        "each has half of it, so both together take no more"
     );
     assert_eq!(
         some.limit_at(at(60), 1, None, &ELECTRICS).unwrap().purpose,
@@ -210,7 +210,7 @@ fn an_absolute_profile_without_a_start_counts_from_the_transaction() {
     some.set(
         at(-5),
         0,
-        profile(2, ChargePointMaxProfile, Absolute, &[(0, 6), (30, 20)]),
+        profile(2, ChargePointMaxProfile, Absolute, &[(0, 12), (30, 40)]),
         None,
     )
     .unwrap();

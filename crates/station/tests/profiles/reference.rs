@@ -14,6 +14,7 @@ use super::NOW_S;
 const CASES: u64 = 150;
 const WINDOW_S: i64 = 2_500;
 const STACK_MAX: i64 = 2;
+const CONNECTORS: i64 = 2;
 
 fn ms(seconds: i64) -> Time {
     Time::from_unix_ms(seconds * 1000).unwrap()
@@ -142,6 +143,7 @@ fn naive(
         second,
         began,
     );
+    let whole = whole.map(|(tenths, unit, phases)| (tenths / CONNECTORS, unit, phases));
     let phases = [own, whole]
         .iter()
         .flatten()
