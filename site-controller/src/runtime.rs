@@ -199,6 +199,7 @@ impl<B: Buses> Runtime<B> {
     /// Before the first input: the core is told that it is up, and shows what it has.
     pub fn begin(&mut self) {
         self.step(Event::Started);
+        self.forget_profiles();
         self.publish_stale();
     }
 

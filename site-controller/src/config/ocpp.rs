@@ -2,12 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use ocpp::Tenths;
+use station::profiles::Electrics;
+
 use super::fault::Place;
-use super::file::ChargePointSection;
+use super::file::{ChargePointSection, ConnectorSection};
 use super::section::{At, Report, Section};
 use crate::ocpp::{Endpoint, Url};
 use crate::secret::Secret;
 use crate::uplink::Tls;
+
+/// Between phase and neutral (IEC 60038): what turns a central system's watts into amperes.
+const NOMINAL_MILLIVOLTS: u32 = 230_000;
 
 /// `[ocpp]`: what holds for every charge point.
 #[derive(Debug, Default)]
@@ -85,13 +91,37 @@ pub(super) fn endpoints(
         let password = password.and_then(|file| password_in(file, folder, report));
         Some(Endpoint {
             charge_point: point.id.value.clone(),
-            connectors: u8::try_from(point.connectors.len()).unwrap_or(u8::MAX),
+            electrics: electrics(point, report),
             url,
             tls,
             password,
         })
     });
     endpoints.collect()
+}
+
+/// Of each connector; OCPP numbers them from 1 without a gap (section 3.7 of 1.6).
+fn electrics(point: &ChargePointSection, report: &Report<'_>) -> Vec<Electrics> {
+    let mut connectors: Vec<&ConnectorSection> = point.connectors.iter().collect();
+    connectors.sort_by_key(|connector| connector.id.value);
+    for (number, connector) in (1..=u8::MAX).zip(&connectors) {
+        if connector.id.value.get() != number {
+            report.fault(
+                connector.id.place.clone(),
+                "a central system knows connectors by numbers from 1 without a gap",
+                format!("Use {number}"),
+            );
+            break;
+        }
+    }
+    let electrics = connectors.into_iter().map(|connector| Electrics {
+        voltage_mv: NOMINAL_MILLIVOLTS,
+        phases: connector.phases,
+        // No device is told how many phases to use while a vehicle charges.
+        switches_phases: false,
+        max: Tenths(i64::from(connector.max_current_ma.value / 100)),
+    });
+    electrics.collect()
 }
 
 fn password_in(file: &At<PathBuf>, folder: &Path, report: &Report<'_>) -> Option<Secret> {

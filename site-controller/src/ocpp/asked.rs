@@ -3,12 +3,12 @@
 
 use ocpp::ErrorCode;
 use ocpp::v16::{
-    AvailabilityStatus, AvailabilityType, ChangeAvailabilityResponse, ChargingProfileStatus,
+    AvailabilityStatus, AvailabilityType, ChangeAvailabilityResponse, ChargingProfile,
     ClearCacheResponse, ClearCacheStatus, DataTransferResponse, DataTransferStatus,
     GetLocalListVersionResponse, RemoteStartStopStatus, RemoteStartTransactionRequest,
     RemoteStartTransactionResponse, RemoteStopTransactionResponse, Request, ResetResponse,
-    ResetStatus, Response, SendLocalListResponse, SetChargingProfileResponse,
-    UnlockConnectorResponse, UnlockStatus, UpdateStatus,
+    ResetStatus, Response, SendLocalListResponse, UnlockConnectorResponse, UnlockStatus,
+    UpdateStatus,
 };
 use site_model::{ConnectorId, IdTag};
 
@@ -24,6 +24,8 @@ pub(super) enum Asked {
     Refuse(ErrorCode, &'static str),
     /// An order; its fate is the answer.
     Order(Order),
+    /// The charging profiles say.
+    Profiles,
 }
 
 /// An order of the central system.
@@ -34,6 +36,8 @@ pub(super) enum Order {
         /// Absent: on any connector.
         connector: Option<ConnectorId>,
         id_tag: IdTag,
+        /// For the transaction that it leads to.
+        profile: Option<Box<ChargingProfile>>,
     },
     /// End the transaction.
     Stop { transaction_id: i64 },
@@ -98,9 +102,9 @@ pub(super) fn asked(request: &Request) -> Asked {
         Request::Reset(_) => answer(ResetResponse::new(ResetStatus::Rejected)),
         Request::GetLocalListVersion(_) => answer(GetLocalListVersionResponse::new(NO_LOCAL_LIST)),
         Request::SendLocalList(_) => answer(SendLocalListResponse::new(UpdateStatus::NotSupported)),
-        Request::SetChargingProfile(_) => answer(SetChargingProfileResponse::new(
-            ChargingProfileStatus::NotSupported,
-        )),
+        Request::SetChargingProfile(_)
+        | Request::ClearChargingProfile(_)
+        | Request::GetCompositeSchedule(_) => Asked::Profiles,
         _ => Asked::Refuse(
             ErrorCode::NotSupported,
             "this charge point does not offer that",
@@ -108,13 +112,16 @@ pub(super) fn asked(request: &Request) -> Asked {
     }
 }
 
-/// A limit that came with the order and would not be kept is worse than no charging.
 fn remote_start(request: &RemoteStartTransactionRequest) -> Asked {
     let wished = request.connector_id.map_or(Some(None), connector);
     let id_tag = IdTag::new(request.id_tag.as_str()).ok();
-    match (wished, id_tag, &request.charging_profile) {
-        (Some(connector), Some(id_tag), None) => Asked::Order(Order::Start { connector, id_tag }),
-        (None, _, _) | (_, None, _) | (_, _, Some(_)) => {
+    match (wished, id_tag) {
+        (Some(connector), Some(id_tag)) => Asked::Order(Order::Start {
+            connector,
+            id_tag,
+            profile: request.charging_profile.clone().map(Box::new),
+        }),
+        (None, _) | (_, None) => {
             let rejected = RemoteStartStopStatus::Rejected;
             answer(RemoteStartTransactionResponse::new(rejected))
         }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use site_model::ChargePointId;
+use station::profiles::Electrics;
 use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::secret::Secret;
@@ -15,8 +16,8 @@ use crate::uplink::Tls;
 pub struct Endpoint {
     /// Who connects.
     pub charge_point: ChargePointId,
-    /// How many connectors it has.
-    pub connectors: u8,
+    /// Of each connector, in order; they are numbered from 1 without a gap.
+    pub electrics: Vec<Electrics>,
     /// Where; the charge point's id is appended to its path.
     pub url: Url,
     /// Encryption.
@@ -26,6 +27,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// How many connectors it has.
+    #[must_use]
+    pub fn connectors(&self) -> u8 {
+        u8::try_from(self.electrics.len()).unwrap_or(u8::MAX)
+    }
+
     /// The address with the charge point's id.
     #[must_use]
     pub fn address(&self) -> String {

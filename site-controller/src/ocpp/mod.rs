@@ -2,6 +2,7 @@
 //! central system, over a WebSocket of its own. What it says follows from the facts of the journal.
 
 mod asked;
+mod charging;
 mod endpoint;
 mod face;
 mod messages;
@@ -17,8 +18,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use site_model::{
-    Change, ChargePointId, ChargePointView, CommandId, ConnectorId, Fact, IdTag, SessionId,
-    StopReason, Timestamp, WallTime,
+    Change, ChargePointId, ChargePointView, CommandId, ConnectorId, Fact, IdTag, Milliamps,
+    SessionId, StopReason, Timestamp, WallTime,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::stations::{self, Place};
+use charging::Keeper;
 use face::Face;
 use queue::Queue;
 use settings::Settings;
@@ -93,6 +95,35 @@ pub enum Wish {
         /// Into, not out of.
         operative: bool,
     },
+    /// What charging profiles leave each connector from now on; `None` is no limit.
+    ProfilesLimit(Vec<(ConnectorId, Option<Milliamps>)>),
+}
+
+/// Where one charge point's wishes go.
+#[derive(Debug, Clone)]
+struct Wishes {
+    charge_point: ChargePointId,
+    requests: mpsc::Sender<StationRequest>,
+}
+
+impl Wishes {
+    /// Asks the site; whether it takes the wish comes once that is safe on disk.
+    async fn make(
+        &self,
+        id: Option<CommandId>,
+        wish: Wish,
+    ) -> Result<oneshot::Receiver<bool>, String> {
+        let (reply, verdict) = oneshot::channel();
+        let request = StationRequest {
+            id,
+            charge_point: self.charge_point.clone(),
+            wish,
+            reply,
+        };
+        let sent = self.requests.send(request).await;
+        sent.map(|()| verdict)
+            .map_err(|_| "the site stops".to_owned())
+    }
 }
 
 /// What [`Stations::spawn`] started.
@@ -116,6 +147,8 @@ pub struct Stations {
 struct Shared {
     state: Mutex<State>,
     changed: Notify,
+    /// For the charging profiles.
+    charging: charging::Watch,
 }
 
 #[derive(Debug)]
@@ -159,14 +192,24 @@ impl Stations {
             let shared = Arc::new(Shared {
                 state: Mutex::new(state),
                 changed: Notify::new(),
+                charging: charging::Watch::default(),
             });
             links.insert(charge_point.clone(), Arc::clone(&shared));
+            let wishes = Wishes {
+                charge_point: charge_point.clone(),
+                requests: requests.clone(),
+            };
+            let rules = (settings.profile_rules(), endpoint.electrics.as_slice());
+            let (keeper, profiles) =
+                Keeper::restored(rules, wishes.clone(), store, clock, Arc::clone(&shared)).await;
+            tasks.spawn(keeper.run(stop.clone()));
             let task = Task {
                 endpoint,
                 station: Station::new(settings),
                 store: store.clone(),
                 queue: Queue::new(store.clone(), charge_point, place.cursor),
-                requests: requests.clone(),
+                profiles,
+                wishes,
                 clock: clock.clone(),
                 shared,
             };
@@ -189,6 +232,7 @@ impl Stations {
         let Some(link) = self.links.get(&view.announcement.charge_point) else {
             return;
         };
+        link.charging.show(view);
         let mut state = link.state();
         let face = Face::of(view, now, state.face.as_ref());
         if state.face.as_ref() != Some(&face) {
@@ -206,7 +250,18 @@ impl Stations {
             {
                 link.state().status.waiting += 1;
             }
+            if let Some((charge_point, connector, somebody)) = charging::authorization(&fact.change)
+                && let Some(link) = self.links.get(charge_point)
+            {
+                link.charging.authorized(connector, somebody);
+            }
         }
+    }
+
+    /// Whether a charge point has a central system.
+    #[must_use]
+    pub fn has(&self, charge_point: &ChargePointId) -> bool {
+        self.links.contains_key(charge_point)
     }
 
     /// Facts up to this sequence are safe on disk.
@@ -247,7 +302,7 @@ async fn settings_of(endpoint: &Endpoint, store: &Store) -> Settings {
     let id = endpoint.charge_point.clone();
     let stored = store.work(move |db| stations::configuration(db, &id));
     let (settings, left_out) =
-        Settings::new(endpoint.connectors, &stored.await.unwrap_or_default());
+        Settings::new(endpoint.connectors(), &stored.await.unwrap_or_default());
     for problem in left_out {
         tracing::warn!(charge_point.id = %endpoint.charge_point, "A stored configuration key is left out: {problem}");
     }

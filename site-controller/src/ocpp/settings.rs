@@ -4,14 +4,22 @@
 use std::time::Duration;
 
 use ocpp::Text;
-use ocpp::v16::{ConfigurationStatus, GetConfigurationRequest, GetConfigurationResponse};
+use ocpp::v16::{
+    ChargingRateUnit, ConfigurationStatus, GetConfigurationRequest, GetConfigurationResponse,
+};
 use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue};
+use station::profiles::ProfileRules;
 use station::queue::Tries;
 
 /// What is offered, as `GetConfiguration` lists it.
-const OFFERED: &[Key] = &[
+pub(super) const OFFERED: &[Key] = &[
+    Key::ChargeProfileMaxStackLevel,
+    Key::ChargingScheduleAllowedChargingRateUnit,
+    Key::ChargingScheduleMaxPeriods,
+    Key::ConnectorSwitch3to1PhaseSupported,
     Key::GetConfigurationMaxKeys,
     Key::HeartbeatInterval,
+    Key::MaxChargingProfilesInstalled,
     Key::NumberOfConnectors,
     Key::StopTransactionOnInvalidId,
     Key::SupportedFeatureProfiles,
@@ -20,7 +28,7 @@ const OFFERED: &[Key] = &[
     Key::WebSocketPingInterval,
 ];
 /// Of the specification's feature profiles, those that are offered (`SupportedFeatureProfiles`).
-const FEATURES: &[&str] = &["Core", "RemoteTrigger"];
+const FEATURES: &[&str] = &["Core", "RemoteTrigger", "SmartCharging"];
 
 /// The keys with their values.
 #[derive(Debug, Clone)]
@@ -81,6 +89,25 @@ impl Settings {
             @ (Changed::AfterRestart(..) | Changed::Rejected(_) | Changed::NotSupported) => {
                 Change::Refuse(refused.status())
             }
+        }
+    }
+
+    /// What profiles may be; fixed, and told by the keys of Smart Charging.
+    pub(super) fn profile_rules(&self) -> ProfileRules {
+        let number = |key| self.0.whole(key);
+        let most = |key| usize::try_from(number(key)).unwrap_or(usize::MAX);
+        let known = [
+            ("Current", ChargingRateUnit::A),
+            ("Power", ChargingRateUnit::W),
+        ];
+        let units = self.0.words(Key::ChargingScheduleAllowedChargingRateUnit);
+        let unit = |word| known.iter().find(|(name, _)| *name == word);
+        ProfileRules {
+            connectors: u8::try_from(number(Key::NumberOfConnectors)).unwrap_or(u8::MAX),
+            stack_level_max: i64::from(number(Key::ChargeProfileMaxStackLevel)),
+            periods_max: most(Key::ChargingScheduleMaxPeriods),
+            installed_max: most(Key::MaxChargingProfilesInstalled),
+            units: units.filter_map(|word| Some(unit(word)?.1)).collect(),
         }
     }
 

@@ -71,6 +71,8 @@ pub(super) struct Heard {
     pub(super) order: Option<(MessageId, Order)>,
     /// To be stored; then this call is answered.
     pub(super) configure: Option<Configure>,
+    /// To be asked of the charging profiles.
+    pub(super) profiles: Option<(MessageId, Request)>,
     /// The socket is to be closed, for this reason.
     pub(super) close: Option<&'static str>,
 }
@@ -304,6 +306,12 @@ impl Station {
             Asked::Order(order) => {
                 return Heard {
                     order: Some((call.id, order)),
+                    ..Heard::default()
+                };
+            }
+            Asked::Profiles => {
+                return Heard {
+                    profiles: Some((call.id, call.request)),
                     ..Heard::default()
                 };
             }

@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus};
+use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus, Request};
 use ocpp::{ErrorCode, MessageId};
 use site_model::{CommandId, Monotonic, SessionId, StopReason};
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Order;
+use super::charging::{Asks, Start};
 use super::endpoint::Endpoint;
 use super::queue::{Queue, Settled, Told};
 use super::socket::{self, Socket};
 use super::station::{Configure, Station};
-use super::{Shared, StationRequest, Wish};
+use super::{Shared, Wish, Wishes};
 use crate::back_off::BackOff;
 use crate::clock::Clock;
 use crate::ids;
@@ -44,7 +44,8 @@ pub(super) struct Task {
     pub(super) station: Station,
     pub(super) queue: Queue,
     pub(super) store: Store,
-    pub(super) requests: mpsc::Sender<StationRequest>,
+    pub(super) profiles: Asks,
+    pub(super) wishes: Wishes,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
 }
@@ -209,7 +210,7 @@ impl Task {
             reason: StopReason::DeAuthorized,
         };
         // What becomes of it shows in the session; a site that stops ends it by itself.
-        let _verdict = self.wish(None, wish).await;
+        let _verdict = self.wishes.make(None, wish).await;
     }
 
     async fn hear(
@@ -226,6 +227,9 @@ impl Task {
                 }
                 if let Some(change) = heard.configure {
                     answer = self.configure(change).await;
+                }
+                if let Some((id, request)) = heard.profiles {
+                    answer = self.profiles_asked(&id, request).await;
                 }
                 if let Some(answer) = answer {
                     write(socket, Message::text(answer)).await?;
@@ -293,12 +297,41 @@ impl Task {
         self.station.refuse(id, ErrorCode::InternalError, &failed)
     }
 
+    async fn profiles_asked(&mut self, id: &MessageId, request: Request) -> Option<String> {
+        match self.profiles.call(request).await {
+            Ok(response) => self.station.answer(id, &response),
+            Err(problem) => {
+                tracing::error!(
+                    charge_point.id = %self.endpoint.charge_point,
+                    "A call about charging profiles failed: {problem}"
+                );
+                self.station.refuse(id, ErrorCode::InternalError, &problem)
+            }
+        }
+    }
+
     async fn ask(&self, id: Option<CommandId>, order: &Order) -> Result<bool, String> {
         let wish = match order {
-            Order::Start { connector, id_tag } => Wish::Start {
-                connector: *connector,
-                id_tag: id_tag.clone(),
-            },
+            Order::Start {
+                connector,
+                id_tag,
+                profile,
+            } => {
+                let wish = Wish::Start {
+                    connector: *connector,
+                    id_tag: id_tag.clone(),
+                };
+                if let Some(profile) = profile {
+                    let start = Start {
+                        id,
+                        connector: *connector,
+                        wish,
+                        profile: (**profile).clone(),
+                    };
+                    return self.profiles.start(start).await;
+                }
+                wish
+            }
             Order::Stop { transaction_id } => match self.queue.session(*transaction_id).await? {
                 Some(session) => Wish::Stop {
                     session,
@@ -314,25 +347,8 @@ impl Task {
                 operative: *operative,
             },
         };
-        let verdict = self.wish(id, wish).await?;
+        let verdict = self.wishes.make(id, wish).await?;
         verdict.await.map_err(|_| "the site stops".to_owned())
-    }
-
-    async fn wish(
-        &self,
-        id: Option<CommandId>,
-        wish: Wish,
-    ) -> Result<oneshot::Receiver<bool>, String> {
-        let (reply, verdict) = oneshot::channel();
-        let request = StationRequest {
-            id,
-            charge_point: self.endpoint.charge_point.clone(),
-            wish,
-            reply,
-        };
-        let sent = self.requests.send(request).await;
-        sent.map(|()| verdict)
-            .map_err(|_| "the site stops".to_owned())
     }
 
     async fn woken(

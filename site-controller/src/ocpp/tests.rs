@@ -1,6 +1,7 @@
 //! The station side against a central system that the test plays, over a real socket.
 
 mod bench;
+mod charging;
 mod day_away;
 mod link;
 mod orders;

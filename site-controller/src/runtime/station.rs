@@ -7,6 +7,8 @@ use site_model::{
     ConnectorStatus, ConnectorView, Outcome, StopReason,
 };
 
+use tokio::sync::oneshot;
+
 use super::Runtime;
 use crate::buses::Buses;
 use crate::ids;
@@ -26,6 +28,13 @@ struct Order {
 
 impl<B: Buses> Runtime<B> {
     pub(super) fn station_request(&mut self, request: StationRequest) {
+        if let Wish::ProfilesLimit(limits) = request.wish {
+            self.step(Event::ProfilesLimit {
+                charge_point: request.charge_point,
+                limits,
+            });
+            return self.verdict(request.reply, true);
+        }
         let orders = self
             .parts
             .site
@@ -37,10 +46,30 @@ impl<B: Buses> Runtime<B> {
         for order in orders {
             accepted &= self.order(id.take(), &request.charge_point, order);
         }
+        self.verdict(request.reply, accepted);
+    }
+
+    /// Tells the link once everything decided so far is safe on disk.
+    fn verdict(&mut self, reply: oneshot::Sender<bool>, accepted: bool) {
         match self.releases.back_mut() {
-            Some(release) => release.verdicts.push((request.reply, accepted)),
+            Some(release) => release.verdicts.push((reply, accepted)),
             // The link may have gone; its central system asks again.
-            None => drop(request.reply.send(accepted)),
+            None => drop(reply.send(accepted)),
+        }
+    }
+
+    /// Profiles of a central system that a charge point has no more limit nothing.
+    pub(super) fn forget_profiles(&mut self) {
+        for view in self.parts.site.views() {
+            let charge_point = view.announcement.charge_point;
+            if !self.parts.stations.has(&charge_point) {
+                let connectors = view.connectors.iter();
+                let limits = connectors.map(|connector| (connector.connector, None));
+                self.step(Event::ProfilesLimit {
+                    charge_point,
+                    limits: limits.collect(),
+                });
+            }
         }
     }
 
@@ -104,6 +133,8 @@ fn orders_of(view: &ChargePointView, wish: &Wish) -> Vec<Order> {
             connector,
             operative,
         } => availability(view, *connector, *operative),
+        // An event of its own.
+        Wish::ProfilesLimit(_) => Vec::new(),
     }
 }
 

@@ -104,6 +104,37 @@ async fn a_command_ends_by_what_is_read_back() {
 }
 
 #[tokio::test]
+async fn charging_profiles_limit_until_there_is_no_central_system_any_more() {
+    let dir = TempDir::new().unwrap();
+    let bench = Bench::start(dir.path(), free());
+    bench.read(VehicleState::A, 16_000, 1_000).await;
+    let left = Wish::ProfilesLimit(vec![(ConnectorId::new(1).unwrap(), Some(Milliamps(8_000)))]);
+    assert!(bench.wish(left).await);
+    bench.until_limit(8_000).await;
+    let status = bench.status().await;
+    let connector = &status.charge_points[0].connectors[0];
+    assert_eq!(
+        (
+            connector.limit_ma,
+            connector.limit_owner.as_str(),
+            connector.limit_reason.as_str()
+        ),
+        (
+            8_000,
+            "charging_profile",
+            "charging profile of the central system"
+        )
+    );
+    bench.stop().await;
+
+    // None is configured here: what one had left the connector is nobody's any more.
+    let bench = Bench::start(dir.path(), free());
+    bench.read(VehicleState::A, 8_000, 1_000).await;
+    bench.until_limit(16_000).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_central_system_starts_and_stops_a_session_and_takes_a_connector_out_of_operation() {
     let dir = TempDir::new().unwrap();
     let bench = Bench::start(dir.path(), required());

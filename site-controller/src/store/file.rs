@@ -7,11 +7,11 @@ use site_model::{Fact, JournalId, WallTime};
 
 use super::reserve::Reserve;
 use super::rows::{self, Number, Unreadable};
-use super::{Found, OpenError, Options, stations};
+use super::{Found, OpenError, Options, profiles, stations};
 use crate::ids;
 
 /// Written to `PRAGMA user_version`; older ones are migrated at opening, newer ones refused.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// The file and, while the disk is well, the connection to it.
 #[derive(Debug)]
@@ -169,7 +169,10 @@ fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Con
         if version < 2 {
             tx.execute_batch(stations::SCHEMA)?;
         }
-        tx.execute_batch(stations::CONFIGURATION)?;
+        if version < 3 {
+            tx.execute_batch(stations::CONFIGURATION)?;
+        }
+        tx.execute_batch(profiles::SCHEMA)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         tx.commit()?;
     }

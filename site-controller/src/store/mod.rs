@@ -7,6 +7,7 @@
 mod file;
 mod hold;
 mod inbox;
+pub(crate) mod profiles;
 mod reserve;
 mod rows;
 pub(crate) mod stations;

@@ -160,6 +160,7 @@ pub(crate) fn forget_others(
             "ocpp_frozen",
             "ocpp_transaction",
             "ocpp_configuration",
+            "ocpp_profile",
         ] {
             db.execute(
                 &format!("DELETE FROM {table} WHERE charge_point = ?1"),

@@ -4,15 +4,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use ocpp::Tenths;
 use serde_json::{Value, json};
 use site_model::{
     Announcement, BootId, Change, ChargePointId, ChargePointStatus, ChargePointView,
     ConnectorAnnouncement, ConnectorId, ConnectorStatus, ConnectorType, ConnectorView, DeviceFault,
-    Fact, LimitOwner, Milliamps, Monotonic, Timestamp, WallTime, Watts,
+    Fact, IdTag, LimitOwner, Milliamps, Monotonic, SessionId, SessionView, Timestamp, WallTime,
+    WattHours, Watts,
 };
+use station::profiles::Electrics;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -21,7 +24,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Endpoint, StationRequest, StationStatus, Stations};
+use super::super::{Endpoint, StationRequest, StationStatus, Stations, Wish};
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::store::{Options, Store, StoreEvent};
@@ -43,22 +46,62 @@ pub(super) struct Bench {
     store: Store,
     events: mpsc::Receiver<StoreEvent>,
     dir: TempDir,
+    /// The session of the connector.
+    session: Option<String>,
+    /// What charging profiles left it last.
+    limits: watch::Receiver<Option<Limits>>,
+    /// Every other wish.
     pub(super) wishes: mpsc::Receiver<StationRequest>,
+}
+
+type Limits = Vec<(ConnectorId, Option<Milliamps>)>;
+
+/// Takes what profiles leave the connector, as the site would, and passes on every other wish.
+fn taken(
+    mut requests: mpsc::Receiver<StationRequest>,
+) -> (
+    mpsc::Receiver<StationRequest>,
+    watch::Receiver<Option<Limits>>,
+) {
+    let (passed_on, wishes) = mpsc::channel(16);
+    let (told, limits) = watch::channel(None);
+    tokio::spawn(async move {
+        while let Some(request) = requests.recv().await {
+            if let Wish::ProfilesLimit(limits) = request.wish {
+                told.send_replace(Some(limits));
+                // Its task may have gone.
+                let _unheard = request.reply.send(true);
+            } else if passed_on.send(request).await.is_err() {
+                return;
+            }
+        }
+    });
+    (wishes, limits)
 }
 
 impl Bench {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let clock = Clock::system(BootId(1));
-        Self::with(listener, clock, TempDir::new().unwrap()).await
+        Self::with(listener, clock, TempDir::new().unwrap(), None).await
     }
 
     /// The gateway starts on this journal.
-    async fn with(listener: TcpListener, clock: Clock, dir: TempDir) -> Self {
+    async fn with(
+        listener: TcpListener,
+        clock: Clock,
+        dir: TempDir,
+        session: Option<String>,
+    ) -> Self {
         let port = listener.local_addr().unwrap().port();
         let endpoint = Endpoint {
             charge_point: charge_point(),
-            connectors: 1,
+            electrics: vec![Electrics {
+                voltage_mv: 230_000,
+                phases: 3,
+                switches_phases: false,
+                max: Tenths(160),
+            }],
             url: format!("ws://127.0.0.1:{port}/ocpp/1.6").parse().unwrap(),
             tls: Tls::Off,
             password: Some(Secret::new("p4ssw0rd")),
@@ -67,6 +110,7 @@ impl Bench {
         let (store, end) = (opened.store, opened.found.last_sequence);
         let stop = CancellationToken::new();
         let links = Stations::spawn(vec![endpoint], &store, end, &clock, &stop).await;
+        let (wishes, limits) = taken(links.requests);
         let bench = Self {
             listener,
             stations: links.stations,
@@ -76,7 +120,9 @@ impl Bench {
             store,
             events: opened.events,
             dir,
-            wishes: links.requests,
+            session,
+            limits,
+            wishes,
         };
         bench.show(ConnectorStatus::Available, None);
         bench
@@ -93,7 +139,7 @@ impl Bench {
         let _aborted = self.tasks.await;
         drop(self.stations);
         self.store.close().await;
-        Self::with(self.listener, self.clock, disk).await
+        Self::with(self.listener, self.clock, disk, self.session).await
     }
 
     /// The next socket, however long the gateway's pause is: minutes pass until it comes.
@@ -149,8 +195,50 @@ impl Bench {
     }
 
     pub(super) fn show(&self, status: ConnectorStatus, fault: Option<&str>) {
-        let view = view(status, fault);
+        let mut view = view(status, fault);
+        let session = self.session.as_ref().map(|name| SessionView {
+            session: SessionId::new(name).unwrap(),
+            started: self.clock.now(),
+            energy: WattHours(0),
+        });
+        view.connectors[0].session = session;
         self.stations.show(&view, &self.clock.now());
+    }
+
+    /// The core shows this session from now on.
+    pub(super) fn show_session(&mut self, name: Option<&str>) {
+        self.session = name.map(str::to_owned);
+        self.show(ConnectorStatus::Available, None);
+    }
+
+    /// The core records that somebody may charge, or that nobody may any more.
+    pub(super) async fn authorize(&mut self, somebody: bool) {
+        let authorized = Change::AuthorizationChanged {
+            charge_point: charge_point(),
+            connector: ConnectorId::new(1).unwrap(),
+            id_tag: somebody.then(|| IdTag::new("GOOD").unwrap()),
+        };
+        self.record(self.wall_ms(), &[authorized]).await;
+    }
+
+    pub(super) fn wall_ms(&self) -> i64 {
+        self.clock.now().wall.0
+    }
+
+    /// What charging profiles left the connector, in mA.
+    pub(super) fn limit(&self) -> Option<u32> {
+        let limits = self.limits.borrow();
+        let (_, limit) = limits.as_ref()?.first()?;
+        limit.map(|limit| limit.0)
+    }
+
+    pub(super) async fn limit_becomes(&self, wanted: Option<u32>) {
+        let mut limits = self.limits.clone();
+        let wanted = wanted.map(Milliamps);
+        let told =
+            |limits: &Option<Limits>| limits.as_ref().is_some_and(|limits| limits[0].1 == wanted);
+        let reached = timeout(SOON, limits.wait_for(told)).await.is_ok();
+        assert!(reached, "{:?}, not {wanted:?}", self.limits.borrow());
     }
 
     pub(super) fn link(&self) -> StationStatus {

@@ -3,6 +3,7 @@
 use site_model::ChargePointId;
 use tempfile::TempDir;
 
+use super::super::profiles::{self, Row};
 use super::super::stations::{self, Place};
 use super::{DAY_MS, committed, open, status};
 
@@ -39,7 +40,8 @@ async fn a_journal_of_the_first_schema_gets_the_tables_and_keeps_its_facts() {
     let db = rusqlite::Connection::open(dir.path().join("journal.sqlite")).unwrap();
     db.execute_batch(
         "DROP TABLE ocpp_place; DROP TABLE ocpp_frozen; DROP TABLE ocpp_transaction;
-         DROP TABLE ocpp_set_aside; DROP TABLE ocpp_configuration; PRAGMA user_version = 1;",
+         DROP TABLE ocpp_set_aside; DROP TABLE ocpp_configuration; DROP TABLE ocpp_profile;
+         PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(db);
@@ -63,13 +65,41 @@ async fn a_charge_point_without_a_central_system_holds_nothing_up_any_more() {
     let opened = open(dir.path());
     let work = |db: &mut rusqlite::Connection| -> rusqlite::Result<_> {
         stations::begin(db, &charge_point(), 7)?;
+        profiles::install(db, &charge_point(), &[profile(1)])?;
         let kept = stations::forget_others(db, &[charge_point()])?;
         let gone = stations::forget_others(db, &[])?;
-        Ok((kept, gone, stations::kept_after(db)?))
+        let profiles = profiles::installed(db, &charge_point())?;
+        Ok((kept, gone, stations::kept_after(db)?, profiles))
     };
-    let (kept, gone, after) = opened.store.work(work).await.unwrap();
-    assert!(kept.is_empty());
+    let (kept, gone, after, profiles) = opened.store.work(work).await.unwrap();
+    assert!(kept.is_empty() && profiles.is_empty());
     assert_eq!((gone, after), (vec!["CP-1".to_owned()], u64::MAX));
+}
+
+#[tokio::test]
+async fn charging_profiles_replace_those_before_them_and_touch_no_other_charge_point() {
+    let dir = TempDir::new().unwrap();
+    let opened = open(dir.path());
+    let work = |db: &mut rusqlite::Connection| -> rusqlite::Result<_> {
+        let other = ChargePointId::new("CP-2").expect("four characters are an id");
+        profiles::install(db, &charge_point(), &[profile(1), profile(2)])?;
+        profiles::install(db, &other, &[profile(1)])?;
+        profiles::install(db, &charge_point(), &[profile(2), profile(3)])?;
+        let of = |id| profiles::installed(db, id);
+        Ok((of(&charge_point())?, of(&other)?))
+    };
+    let (ours, others) = opened.store.work(work).await.unwrap();
+    assert_eq!(ours, [profile(2), profile(3)]);
+    assert_eq!(others, [profile(1)]);
+}
+
+fn profile(profile_id: i64) -> Row {
+    Row {
+        profile_id,
+        installed_at_ms: 17,
+        session: (profile_id == 2).then(|| "sess_1".to_owned()),
+        request: "{}".to_owned(),
+    }
 }
 
 fn charge_point() -> ChargePointId {

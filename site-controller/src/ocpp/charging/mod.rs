@@ -1,0 +1,363 @@
+//! One charge point's charging profiles: kept in the journal's file, evaluated whether or not the
+//! socket stands, and told to the site as what they leave each connector. `station::charging` decides.
+
+mod rows;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ocpp::Time;
+use ocpp::v16::{
+    ChargingProfile, ChargingProfileStatus, ClearChargingProfileRequest,
+    ClearChargingProfileResponse, ClearChargingProfileStatus, GetCompositeScheduleRequest,
+    GetCompositeScheduleResponse, GetCompositeScheduleStatus, Request, Response,
+    SetChargingProfileRequest, SetChargingProfileResponse,
+};
+use site_model::{CommandId, ConnectorId, Milliamps, SessionId, Timestamp};
+use station::charging::Charging;
+use station::profiles::{Electrics, ProfileRules};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, Wish, Wishes};
+use crate::clock::Clock;
+use crate::store::{Store, profiles, stations};
+
+pub(super) use watch::{Watch, authorization};
+
+/// With profiles installed the limits are looked at anew this often at least: the wall clock may
+/// have been set.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// The same while the right time is not known, and after something failed.
+const LOOK_SOON: Duration = Duration::from_secs(1);
+/// With no profile installed nothing changes by itself.
+const FAR: Duration = Duration::from_secs(86_400);
+/// How long the core may take: a commit, and what waits before it.
+const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// The link asks one thing at a time.
+const ASKS_MAX: usize = 4;
+
+/// What the link asks.
+#[derive(Debug)]
+enum Ask {
+    /// A call of the Smart Charging profile.
+    Call(Request, oneshot::Sender<Result<Response, String>>),
+    /// A start with a profile for the transaction that it leads to.
+    Start(Box<Start>, oneshot::Sender<bool>),
+}
+
+/// A start that comes with a profile.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// The id of its call, where that can be an order's.
+    pub(super) id: Option<CommandId>,
+    /// Absent: the only one there is.
+    pub(super) connector: Option<ConnectorId>,
+    pub(super) wish: Wish,
+    pub(super) profile: ChargingProfile,
+}
+
+/// The link's end.
+#[derive(Debug)]
+pub(super) struct Asks(mpsc::Sender<Ask>);
+
+impl Asks {
+    /// The answer to a call of the Smart Charging profile.
+    pub(super) async fn call(&self, request: Request) -> Result<Response, String> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Call(request, reply), answer).await?
+    }
+
+    /// Whether the site takes the start, with its profile in force.
+    pub(super) async fn start(&self, start: Start) -> Result<bool, String> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Ask::Start(Box::new(start), reply), answer).await
+    }
+
+    async fn ask<T>(&self, ask: Ask, answer: oneshot::Receiver<T>) -> Result<T, String> {
+        let stops = || "the site stops".to_owned();
+        self.0.send(ask).await.map_err(|_| stops())?;
+        answer.await.map_err(|_| stops())
+    }
+}
+
+/// The task of one charge point's profiles.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    charging: Charging,
+    site: Wishes,
+    store: Store,
+    clock: Clock,
+    shared: Arc<Shared>,
+    asks: mpsc::Receiver<Ask>,
+    /// What the site was told last; absent while it may not have heard it.
+    told: Option<Vec<(ConnectorId, Option<Milliamps>)>>,
+    /// Profiles were dropped that the file still has.
+    unsaved: bool,
+}
+
+impl Keeper {
+    /// With what the file has; what cannot be used is told and left out.
+    pub(super) async fn restored(
+        (rules, electrics): (ProfileRules, &[Electrics]),
+        site: Wishes,
+        store: &Store,
+        clock: &Clock,
+        shared: Arc<Shared>,
+    ) -> (Self, Asks) {
+        let mut charging = Charging::new(rules, electrics);
+        let id = site.charge_point.clone();
+        let stored = store.work(move |db| profiles::installed(db, &id)).await;
+        for row in stored.unwrap_or_default() {
+            let no_place = || "there is no room or no connector for it".to_owned();
+            let restored = rows::kept(&row)
+                .and_then(|kept| charging.restore(kept).then_some(()).ok_or_else(no_place));
+            if let Err(problem) = restored {
+                tracing::warn!(charge_point.id = %site.charge_point, "The stored charging profile {} is left out: {problem}", row.profile_id);
+            }
+        }
+        let (sender, asks) = mpsc::channel(ASKS_MAX);
+        let keeper = Self {
+            charging,
+            site,
+            store: store.clone(),
+            clock: clock.clone(),
+            shared,
+            asks,
+            told: None,
+            unsaved: false,
+        };
+        (keeper, Asks(sender))
+    }
+
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.look() => {}
+            }
+            let wake_at = self.wake_at();
+            let shared = Arc::clone(&self.shared);
+            let ask = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(ask) = self.asks.recv() => Some(ask),
+                () = shared.charging.changed() => None,
+                () = sleep_until(wake_at) => None,
+            };
+            if let Some(ask) = ask {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = self.answer(ask) => {}
+                }
+            }
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = self.clock.now();
+        let failed = self.unsaved || self.told.is_none();
+        let within = if self.shared.charging.seen().is_none() {
+            FAR
+        } else if failed || (!now.wall_known && !self.charging.is_empty()) {
+            LOOK_SOON
+        } else if self.charging.is_empty() {
+            FAR
+        } else {
+            let next = self.charging.next_change(&now);
+            next.map_or(LOOK_AGAIN, |next| next.min(LOOK_AGAIN))
+        };
+        Instant::now() + within
+    }
+
+    /// Follows the sessions, and tells the site what each connector is left. Before the site has
+    /// shown its sessions what it has journaled holds.
+    async fn look(&mut self) {
+        let Some(seen) = self.shared.charging.seen() else {
+            return;
+        };
+        self.unsaved |= self.charging.follow(&seen);
+        if self.unsaved {
+            let saved = self.save(&self.charging).await;
+            self.unsaved = saved.is_err();
+        }
+        self.tell().await;
+    }
+
+    async fn tell(&mut self) {
+        let limits = self.charging.limits(&self.clock.now());
+        if self.told.as_ref() == Some(&limits) {
+            return;
+        }
+        self.told = None;
+        let told = self.ask_site(None, Wish::ProfilesLimit(limits.clone()));
+        match told.await {
+            Ok(_) => self.told = Some(limits),
+            Err(problem) => {
+                tracing::warn!(charge_point.id = %self.site.charge_point, "The limits of charging profiles are told again: {problem}");
+            }
+        }
+    }
+
+    async fn ask_site(&self, id: Option<CommandId>, wish: Wish) -> Result<bool, String> {
+        let asked = async {
+            let verdict = self.site.make(id, wish).await?;
+            verdict.await.map_err(|_| "the site stops".to_owned())
+        };
+        let late = |_| Err("the site does not answer".to_owned());
+        timeout(SITE_ANSWERS_WITHIN, asked)
+            .await
+            .unwrap_or_else(late)
+    }
+
+    async fn answer(&mut self, ask: Ask) {
+        // Whoever asked may have lost its socket.
+        match ask {
+            Ask::Call(request, reply) => {
+                let response = self.called(request).await;
+                let _unheard = reply.send(response);
+            }
+            Ask::Start(start, reply) => {
+                let accepted = self.start(*start).await;
+                let _unheard = reply.send(accepted);
+            }
+        }
+    }
+
+    async fn called(&mut self, request: Request) -> Result<Response, String> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the link gives only these calls"
+        )]
+        match request {
+            Request::SetChargingProfile(request) => {
+                let status = match self.set(request).await {
+                    Ok(()) => ChargingProfileStatus::Accepted,
+                    Err(problem) => {
+                        self.refused("A charging profile", &problem);
+                        ChargingProfileStatus::Rejected
+                    }
+                };
+                Ok(SetChargingProfileResponse::new(status).into())
+            }
+            Request::ClearChargingProfile(request) => {
+                let status = if self.clear(&request).await? {
+                    ClearChargingProfileStatus::Accepted
+                } else {
+                    ClearChargingProfileStatus::Unknown
+                };
+                Ok(ClearChargingProfileResponse::new(status).into())
+            }
+            Request::GetCompositeSchedule(request) => Ok(self.composite(&request).into()),
+            _ => Err("this is no call about charging profiles".to_owned()),
+        }
+    }
+
+    fn refused(&self, what: &str, problem: &str) {
+        tracing::warn!(charge_point.id = %self.site.charge_point, "{what} was refused: {problem}");
+    }
+
+    /// Installed, stored, and the site told.
+    async fn set(&mut self, request: SetChargingProfileRequest) -> Result<(), String> {
+        self.look().await;
+        let profile = request.cs_charging_profiles;
+        let named = match profile.transaction_id {
+            Some(id) => self.session(id).await?,
+            None => None,
+        };
+        let at = time(&self.clock.now())?;
+        let mut changed = self.charging.clone();
+        changed
+            .set(at, request.connector_id, profile, named.as_ref())
+            .map_err(|refused| refused.to_string())?;
+        self.keep(changed).await
+    }
+
+    async fn session(&self, transaction_id: i64) -> Result<Option<SessionId>, String> {
+        let id = self.site.charge_point.clone();
+        let found = move |db: &mut _| stations::session(db, &id, transaction_id);
+        self.store.work(found).await
+    }
+
+    async fn clear(&mut self, criteria: &ClearChargingProfileRequest) -> Result<bool, String> {
+        let mut changed = self.charging.clone();
+        let cleared = changed.clear(criteria);
+        if cleared {
+            self.keep(changed).await?;
+        }
+        Ok(cleared)
+    }
+
+    fn composite(&self, request: &GetCompositeScheduleRequest) -> GetCompositeScheduleResponse {
+        match self.charging.composite(&self.clock.now(), request) {
+            Ok(composite) => {
+                let accepted = GetCompositeScheduleStatus::Accepted;
+                let mut response = GetCompositeScheduleResponse::new(accepted);
+                response.connector_id = Some(request.connector_id);
+                response.schedule_start = Some(composite.start);
+                response.charging_schedule = Some(composite.schedule);
+                response
+            }
+            Err(refused) => {
+                self.refused("A composite schedule", &refused.to_string());
+                GetCompositeScheduleResponse::new(GetCompositeScheduleStatus::Rejected)
+            }
+        }
+    }
+
+    /// The profile is in force before the site may start, and goes with a start that is not taken.
+    async fn start(&mut self, start: Start) -> bool {
+        self.look().await;
+        let before = self.charging.clone();
+        if let Err(problem) = self.expect(&start).await {
+            self.refused("A start with a charging profile", &problem);
+            return false;
+        }
+        let verdict = self.ask_site(start.id, start.wish).await;
+        // Of a start whose fate is not known the profile stays until the site shows what came of it.
+        if verdict == Ok(false)
+            && let Err(problem) = self.keep(before).await
+        {
+            self.refused("Taking back the profile of a refused start", &problem);
+        }
+        verdict == Ok(true)
+    }
+
+    async fn expect(&mut self, start: &Start) -> Result<(), String> {
+        let connector = start.connector.or_else(|| self.only_connector());
+        let connector = connector.ok_or("it names no connector, and there are several")?;
+        let at = time(&self.clock.now())?;
+        let mut changed = self.charging.clone();
+        changed
+            .expect(at, i64::from(connector.get()), start.profile.clone())
+            .map_err(|refused| refused.to_string())?;
+        self.keep(changed).await
+    }
+
+    fn only_connector(&self) -> Option<ConnectorId> {
+        let limits = self.charging.limits(&self.clock.now());
+        match limits.as_slice() {
+            [(only, _)] => Some(*only),
+            _ => None,
+        }
+    }
+
+    async fn keep(&mut self, changed: Charging) -> Result<(), String> {
+        self.save(&changed).await?;
+        self.charging = changed;
+        self.tell().await;
+        Ok(())
+    }
+
+    async fn save(&self, charging: &Charging) -> Result<(), String> {
+        let rows: Vec<profiles::Row> = charging.kept().iter().map(rows::row).collect();
+        let id = self.site.charge_point.clone();
+        let stored = self.store.work(move |db| profiles::install(db, &id, &rows));
+        stored.await
+    }
+}
+
+fn time(now: &Timestamp) -> Result<Time, String> {
+    Time::from_unix_ms(now.wall.0).ok_or_else(|| "the clock shows no year".to_owned())
+}
