@@ -75,11 +75,12 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
         Uplink::spawn(uplink_config, store.clone(), clock.clone(), goodbye.clone());
     let lost = Arc::new(OnceLock::new());
     let uplink_task = watch("the uplink", uplink_task, stop.clone(), Arc::clone(&lost));
-    let links = Stations::spawn(plan.stations, &store, found.last_sequence, &clock, &goodbye).await;
+    let (local_requests, local) = mpsc::channel(LOCAL_REQUESTS_MAX);
+    let (end, desk) = (found.last_sequence, &local_requests);
+    let links = Stations::spawn(plan.stations, &store, end, &clock, desk, &goodbye).await;
     let links_task = watch("an OCPP link", links.tasks, stop.clone(), Arc::clone(&lost));
     let (bus_events, bus) = mpsc::channel(BUS_EVENTS_MAX);
     let buses = BusSet::spawn(plan.buses, &bus_events);
-    let (local_requests, local) = mpsc::channel(LOCAL_REQUESTS_MAX);
     let socket_task = tokio::spawn(listener.run(local_requests, goodbye.clone()));
     let (name, stopped) = ("the local socket", stop.clone());
     let socket_task = watch(name, socket_task, stopped, Arc::clone(&lost));

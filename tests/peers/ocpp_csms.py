@@ -1,6 +1,10 @@
 """An independent central system: The Mobility House's `ocpp` package, version 1.6, for our charge points.
 
-usage: ocpp_csms.py PORT CONTROL_PORT FIRST_TRANSACTION_ID
+usage: ocpp_csms.py PORT CONTROL_PORT FIRST_TRANSACTION_ID [FOLDER]
+
+With a FOLDER it speaks TLS by `server.pem` and `server.key` there, asks charge points for a certificate by
+`root.pem`, and signs what they send it by OpenSSL with `root.key`. The line `connected` tells how a charge point
+said who it is.
 
 The package validates every message in both directions against the official schemas; a frame that is not
 valid is printed as such. Prints `READY`, then one line of JSON for each call of a charge point. A line of
@@ -8,16 +12,21 @@ JSON at the control port, `[charge point, action, fields]`, becomes a call; its 
 """
 
 import asyncio
+import base64
 import json
 import logging
+import ssl
+import subprocess
 import sys
 from datetime import datetime, timezone
+from pathlib import Path
 
 import websockets
-from ocpp.routing import on
+from ocpp.routing import after, on
 from ocpp.v16 import ChargePoint, call, call_result
 
-PORT, CONTROL, FIRST = (int(argument) for argument in sys.argv[1:])
+PORT, CONTROL, FIRST = (int(argument) for argument in sys.argv[1:4])
+FOLDER = Path(sys.argv[4]) if len(sys.argv) > 4 else None
 STATIONS = {}
 TRANSACTIONS = {}
 
@@ -78,11 +87,63 @@ class Station(ChargePoint):
     def stop_transaction(self, **fields):
         return call_result.StopTransaction()
 
+    @on("SecurityEventNotification")
+    def security_event(self, **fields):
+        return call_result.SecurityEventNotification()
+
+    @on("DiagnosticsStatusNotification")
+    def diagnostics_status(self, **fields):
+        return call_result.DiagnosticsStatusNotification()
+
+    @on("FirmwareStatusNotification")
+    def firmware_status(self, **fields):
+        return call_result.FirmwareStatusNotification()
+
+    @on("SignedFirmwareStatusNotification")
+    def signed_firmware_status(self, **fields):
+        return call_result.SignedFirmwareStatusNotification()
+
+    @on("LogStatusNotification")
+    def log_status(self, **fields):
+        return call_result.LogStatusNotification()
+
+    @on("SignCertificate")
+    def sign_certificate(self, csr):
+        return call_result.SignCertificate("Accepted" if FOLDER else "Rejected")
+
+    @after("SignCertificate")
+    async def certificate_signed(self, csr):
+        if FOLDER:
+            sign = f"openssl x509 -req -days 90 -CA {FOLDER}/root.pem -CAkey {FOLDER}/root.key -CAcreateserial"
+            signed = subprocess.run(sign.split(), input=csr.encode(), capture_output=True, check=True).stdout.decode()
+            answer = await self.call(call.CertificateSigned(signed), suppress=False)
+            show(self.id, "CertificateSigned", {"status": answer.status})
+
+
+def proof(socket):
+    """The password and the certificate's common name, each where it was shown."""
+    basic = socket.request.headers.get("Authorization", "").removeprefix("Basic ")
+    password = base64.b64decode(basic).decode().partition(":")[2]
+    names = (socket.transport.get_extra_info("peercert") or {}).get("subject", ())
+    names = [value for name in names for key, value in name if key == "commonName"]
+    return {"password": password or None, "certificate": names[0] if names else None}
+
+
+def tls():
+    if not FOLDER:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(FOLDER / "server.pem", FOLDER / "server.key")
+    context.load_verify_locations(FOLDER / "root.pem")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
 
 async def serve(socket):
     if socket.subprotocol != "ocpp1.6":
         return await socket.close()
     identity = socket.request.path.strip("/").split("/")[-1]
+    show(identity, "connected", proof(socket))
     STATIONS[identity] = Station(identity, socket)
     try:
         await STATIONS[identity].start()
@@ -104,7 +165,7 @@ async def control(reader, writer):
 
 async def main():
     logging.getLogger("ocpp").addHandler(Complaints(level=logging.WARNING))
-    async with websockets.serve(serve, "127.0.0.1", PORT, subprotocols=["ocpp1.6"]):
+    async with websockets.serve(serve, "127.0.0.1", PORT, subprotocols=["ocpp1.6"], ssl=tls()):
         async with await asyncio.start_server(control, "127.0.0.1", CONTROL):
             print("READY", flush=True)
             await asyncio.get_running_loop().create_future()

@@ -3,16 +3,24 @@
 
 mod asked;
 mod charging;
+mod diagnostics;
 mod endpoint;
+mod extension;
 mod face;
+mod firmware;
+mod jobs;
 mod messages;
+mod outbox;
+mod progress;
 mod queue;
+mod security;
 mod settings;
 mod socket;
 mod station;
 mod task;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,16 +29,19 @@ use site_model::{
     Change, ChargePointId, ChargePointView, CommandId, ConnectorId, Fact, IdTag, Milliamps,
     SessionId, StopReason, Timestamp, WallTime,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::runtime::LocalRequest;
 use crate::store::Store;
 use crate::store::stations::{self, Place};
 use charging::Keeper;
+use extension::Extension;
 use face::Face;
 use queue::Queue;
+use security::Security;
 use settings::Settings;
 use station::Station;
 use task::Task;
@@ -156,18 +167,23 @@ struct State {
     face: Option<Face>,
     last_sequence: u64,
     status: StationStatus,
+    /// The right time became known since the task looked: by so many milliseconds it was wrong.
+    clock_set: Option<i64>,
 }
 
 impl Stations {
     /// Starts a task for each endpoint; they end after the token is cancelled. `last_sequence` is the
-    /// journal's end.
+    /// journal's end; at the `desk` the site's status is asked for.
     pub async fn spawn(
         endpoints: Vec<Endpoint>,
         store: &Store,
         last_sequence: u64,
         clock: &Clock,
+        desk: &mpsc::Sender<LocalRequest>,
         stop: &CancellationToken,
     ) -> Links {
+        // Files of all charge points move one after the other.
+        let turn = Arc::new(Semaphore::new(1));
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let mut tasks = JoinSet::new();
         let mut links = BTreeMap::new();
@@ -188,6 +204,7 @@ impl Stations {
                 face: None,
                 last_sequence,
                 status,
+                clock_set: None,
             };
             let shared = Arc::new(Shared {
                 state: Mutex::new(state),
@@ -203,9 +220,15 @@ impl Stations {
             let (keeper, profiles) =
                 Keeper::restored(rules, wishes.clone(), store, clock, Arc::clone(&shared)).await;
             tasks.spawn(keeper.run(stop.clone()));
+            let security = Security::load(store.dir(), &endpoint).await;
+            let mut station = Station::new(settings);
+            station.set_security_profile(security.profile());
+            let dir = store.dir().to_owned();
+            let extension = Extension::new(security, dir, desk.clone(), Arc::clone(&turn));
             let task = Task {
                 endpoint,
-                station: Station::new(settings),
+                station,
+                extension,
                 store: store.clone(),
                 queue: Queue::new(store.clone(), charge_point, place.cursor),
                 profiles,
@@ -244,6 +267,12 @@ impl Stations {
     /// Facts were recorded: starts and ends of sessions wait to be told.
     pub fn recorded(&self, facts: &[Fact]) {
         for fact in facts {
+            if let Change::ClockCorrected { offset_ms, .. } = fact.change {
+                for link in self.links.values() {
+                    link.state().clock_set = Some(offset_ms);
+                    link.changed.notify_one();
+                }
+            }
             if let Change::SessionStarted { charge_point, .. }
             | Change::SessionEnded { charge_point, .. } = &fact.change
                 && let Some(link) = self.links.get(charge_point)

@@ -3,24 +3,31 @@
 
 use std::time::Duration;
 
-use ocpp::Text;
 use ocpp::v16::{
     ChargingRateUnit, ConfigurationStatus, GetConfigurationRequest, GetConfigurationResponse,
+    Response,
 };
+use ocpp::{Payload as _, Text};
 use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue};
 use station::profiles::ProfileRules;
 use station::queue::Tries;
 
 /// What is offered, as `GetConfiguration` lists it.
 pub(super) const OFFERED: &[Key] = &[
+    Key::AdditionalRootCertificateCheck,
+    Key::AuthorizationKey,
+    Key::CertificateSignedMaxChainSize,
+    Key::CertificateStoreMaxLength,
     Key::ChargeProfileMaxStackLevel,
     Key::ChargingScheduleAllowedChargingRateUnit,
     Key::ChargingScheduleMaxPeriods,
     Key::ConnectorSwitch3to1PhaseSupported,
+    Key::CpoName,
     Key::GetConfigurationMaxKeys,
     Key::HeartbeatInterval,
     Key::MaxChargingProfilesInstalled,
     Key::NumberOfConnectors,
+    Key::SecurityProfile,
     Key::StopTransactionOnInvalidId,
     Key::SupportedFeatureProfiles,
     Key::TransactionMessageAttempts,
@@ -28,7 +35,12 @@ pub(super) const OFFERED: &[Key] = &[
     Key::WebSocketPingInterval,
 ];
 /// Of the specification's feature profiles, those that are offered (`SupportedFeatureProfiles`).
-const FEATURES: &[&str] = &["Core", "RemoteTrigger", "SmartCharging"];
+const FEATURES: &[&str] = &[
+    "Core",
+    "FirmwareManagement",
+    "RemoteTrigger",
+    "SmartCharging",
+];
 
 /// The keys with their values.
 #[derive(Debug, Clone)]
@@ -84,9 +96,11 @@ impl Settings {
         }
         let mut changed = self.clone();
         match changed.0.change(name, value) {
-            Changed::Now(key, stored) => Change::Store(Box::new(changed), key, stored),
-            refused
-            @ (Changed::AfterRestart(..) | Changed::Rejected(_) | Changed::NotSupported) => {
+            // What waits for a restart waits for that of the link: the task carries it out.
+            Changed::Now(key, stored) | Changed::AfterRestart(key, stored) => {
+                Change::Store(Box::new(changed), key, stored)
+            }
+            refused @ (Changed::Rejected(_) | Changed::NotSupported) => {
                 Change::Refuse(refused.status())
             }
         }
@@ -109,6 +123,21 @@ impl Settings {
             installed_max: most(Key::MaxChargingProfilesInstalled),
             units: units.filter_map(|word| Some(unit(word)?.1)).collect(),
         }
+    }
+
+    /// Every key with its value, as a central system reads them: without passwords.
+    pub(super) fn as_told(&self) -> serde_json::Value {
+        Response::from(self.told(&GetConfigurationRequest::default())).to_value()
+    }
+
+    /// `CpoName`
+    pub(super) fn operator(&self) -> &str {
+        self.0.expose(Key::CpoName)
+    }
+
+    /// The profile in force, which only the link knows.
+    pub(super) fn set_security_profile(&mut self, profile: u8) {
+        self.0.settle(Key::SecurityProfile, profile.to_string());
     }
 
     pub(super) fn heartbeat(&self) -> Duration {

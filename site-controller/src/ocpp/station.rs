@@ -17,7 +17,9 @@ use site_model::Timestamp;
 use station::configuration::{Key, StoredValue};
 
 use super::asked::{Asked, Order, asked};
+use super::extension;
 use super::face::{Face, Notice};
+use super::outbox::{Outbox, Reply};
 use super::queue::Ready;
 use super::settings::{Change, Settings};
 
@@ -69,6 +71,8 @@ pub(super) struct Heard {
     pub(super) answer: Option<String>,
     /// To be asked of the site; its fate answers this call.
     pub(super) order: Option<(MessageId, Order)>,
+    /// For the task: the security extension and firmware management.
+    pub(super) extension: Option<(MessageId, Request)>,
     /// To be stored; then this call is answered.
     pub(super) configure: Option<Configure>,
     /// To be asked of the charging profiles.
@@ -101,6 +105,7 @@ pub(super) struct Station {
     settings: Settings,
     message: Option<Waiting>,
     fate: Option<Fate<V16>>,
+    outbox: Outbox,
 }
 
 /// The oldest message about a transaction.
@@ -125,6 +130,7 @@ impl Station {
             settings,
             message: None,
             fate: None,
+            outbox: Outbox::default(),
         }
     }
 
@@ -141,6 +147,7 @@ impl Station {
     pub(super) fn connected(&mut self) {
         self.calls = Calls::new(End::Station, CallsSettings::default());
         self.told.clear();
+        self.outbox.connected();
         if let Some(message) = &mut self.message {
             message.sent = false;
         }
@@ -212,6 +219,9 @@ impl Station {
         if let Some((number, dated)) = changed {
             self.told.insert(*number, dated.notice.clone());
             return Some(dated.notification(*number).into());
+        }
+        if let Some(notice) = self.outbox.next() {
+            return Some(notice);
         }
         if self.heartbeat_due <= now {
             self.heartbeat_due = now + self.settings.heartbeat();
@@ -288,6 +298,12 @@ impl Station {
         if let Request::ChangeConfiguration(request) = &call.request {
             return self.configuration_asked(call.id, request);
         }
+        if extension::is_ours(&call.request) {
+            return Heard {
+                extension: Some((call.id, call.request)),
+                ..Heard::default()
+            };
+        }
         let asked = if let Request::TriggerMessage(request) = &call.request {
             let status = self.triggered(since_start(now), request);
             Asked::Answer(TriggerMessageResponse::new(status).into())
@@ -352,6 +368,39 @@ impl Station {
         self.heartbeat_due = self.heartbeat_due.min(next);
     }
 
+    /// Sends this of its own, in its turn.
+    pub(super) fn tell(&mut self, notice: impl Into<Request>) {
+        self.outbox.tell(notice);
+    }
+
+    /// What became of a notice.
+    pub(super) fn take_reply(&mut self) -> Option<Reply> {
+        self.outbox.take_reply()
+    }
+
+    /// No notice waits, and every status is told on this socket.
+    pub(super) fn has_told_all(&self) -> bool {
+        let told = |face: &Face| {
+            let mut notices = face.notices.iter();
+            notices.all(|(number, dated)| self.told.get(number) == Some(&dated.notice))
+        };
+        self.outbox.is_empty() && self.face.as_ref().is_some_and(told)
+    }
+
+    /// The profile in force, for whoever reads the key.
+    pub(super) fn set_security_profile(&mut self, profile: u8) {
+        self.settings.set_security_profile(profile);
+    }
+
+    /// A trigger from outside the core's own message.
+    pub(super) fn trigger(
+        &mut self,
+        now: &Timestamp,
+        request: &TriggerMessageRequest,
+    ) -> TriggerMessageStatus {
+        self.triggered(since_start(now), request)
+    }
+
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -406,6 +455,7 @@ impl Station {
             self.fate = Some(settled.fate.clone());
         }
         let answered = matches!(settled.fate, Fate::Answered(_));
+        self.outbox.settled(settled.action, &settled.fate);
         if !answered {
             tracing::warn!("Towards the central system: {told}");
         }

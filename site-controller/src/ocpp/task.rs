@@ -7,6 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus, Request};
 use ocpp::{ErrorCode, MessageId};
 use site_model::{CommandId, Monotonic, SessionId, StopReason};
+use station::configuration::Key;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::Message;
@@ -15,8 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::asked::Order;
 use super::charging::{Asks, Start};
 use super::endpoint::Endpoint;
+use super::extension::Extension;
 use super::queue::{Queue, Settled, Told};
-use super::socket::{self, Socket};
+use super::security::events::Kind;
+use super::socket::Socket;
 use super::station::{Configure, Station};
 use super::{Shared, Wish, Wishes};
 use crate::back_off::BackOff;
@@ -27,7 +30,7 @@ use crate::store::{Store, stations};
 const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// How long TCP, TLS and handshake may take together.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a peer may take to read one frame.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// With pings switched off the loop wakes this rarely.
@@ -42,6 +45,7 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) station: Station,
+    pub(super) extension: Extension,
     pub(super) queue: Queue,
     pub(super) store: Store,
     pub(super) profiles: Asks,
@@ -54,6 +58,8 @@ pub(super) struct Task {
 enum Over {
     /// We were told to stop.
     Stopped,
+    /// It is opened anew, with other security settings.
+    Renewed,
     /// It broke.
     Broken(String),
 }
@@ -61,10 +67,13 @@ enum Over {
 impl Task {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut back_off = BackOff::new(BACK_OFF_FIRST, BACK_OFF_MAX);
+        let started = format!("site-controller {}", env!("CARGO_PKG_VERSION"));
+        self.note(Kind::StartupOfTheDevice, &started).await;
         loop {
             let began = Instant::now();
             match self.one_socket(&stop).await {
                 Over::Stopped => return,
+                Over::Renewed => continue,
                 Over::Broken(problem) => self.tell(problem),
             }
             if !back_off.rest(began.elapsed(), &stop).await {
@@ -94,17 +103,11 @@ impl Task {
     async fn one_socket(&mut self, stop: &CancellationToken) -> Over {
         let opened = tokio::select! {
             () = stop.cancelled() => return Over::Stopped,
-            opened = timeout(OPEN_TIMEOUT, socket::open(&self.endpoint)) => opened,
+            opened = self.open_socket() => opened,
         };
         let mut socket = match opened {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(problem)) => return Over::Broken(problem),
-            Err(_elapsed) => {
-                return Over::Broken(format!(
-                    "{} does not answer in time: check ocpp.url and the network",
-                    self.endpoint.address()
-                ));
-            }
+            Ok(socket) => socket,
+            Err(problem) => return Over::Broken(problem),
         };
         self.connected();
         let over = self.talk(&mut socket, stop).await;
@@ -148,6 +151,10 @@ impl Task {
                     self.hear(socket, message).await
                 }
                 () = shared.changed.notified() => Ok(()),
+                Some(news) = self.extension.news.recv() => {
+                    self.progressed(news).await;
+                    Ok(())
+                }
                 () = sleep_until(wake_at) => {
                     let deaf = pinged_at > heard_at;
                     self.woken(socket, due, deaf, &mut pinged_at).await
@@ -155,6 +162,9 @@ impl Task {
             };
             if let Err(problem) = turn {
                 return Over::Broken(problem);
+            }
+            if std::mem::take(&mut self.extension.renew) {
+                return Over::Renewed;
             }
         }
     }
@@ -165,6 +175,7 @@ impl Task {
             self.station.show(face);
         }
         self.transactions().await;
+        self.extension_turn().await;
         while let Some(frame) = self.station.next_to_send(&self.clock.now(), ids::message) {
             write(socket, Message::text(frame)).await?;
         }
@@ -225,6 +236,9 @@ impl Task {
                 if let Some((id, order)) = heard.order {
                     answer = self.ordered(&id, &order).await;
                 }
+                if let Some((id, request)) = heard.extension {
+                    answer = self.extension_asked(&id, request).await;
+                }
                 if let Some(change) = heard.configure {
                     answer = self.configure(change).await;
                 }
@@ -260,6 +274,9 @@ impl Task {
 
     /// A changed key holds once it is stored.
     async fn configure(&mut self, change: Configure) -> Option<String> {
+        if matches!(change.key, Key::AuthorizationKey | Key::SecurityProfile) {
+            return self.security_configured(change).await;
+        }
         let charge_point = self.endpoint.charge_point.clone();
         let (key, value) = (change.key.name(), change.value);
         let stored = self

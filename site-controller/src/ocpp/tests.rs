@@ -3,6 +3,8 @@
 mod bench;
 mod charging;
 mod day_away;
+mod files;
 mod link;
 mod orders;
+mod security;
 mod transactions;

@@ -10,6 +10,7 @@ mod inbox;
 pub(crate) mod profiles;
 mod reserve;
 mod rows;
+pub(crate) mod security_events;
 pub(crate) mod stations;
 #[cfg(test)]
 mod tests;
@@ -252,6 +253,12 @@ impl Store {
         })));
         let busy = || Err("the journal is busy".to_owned());
         answer.await.unwrap_or_else(|_| busy())
+    }
+
+    /// The directory of the journal.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// Figures for the status page.

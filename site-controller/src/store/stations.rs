@@ -161,6 +161,7 @@ pub(crate) fn forget_others(
             "ocpp_transaction",
             "ocpp_configuration",
             "ocpp_profile",
+            "ocpp_security_event",
         ] {
             db.execute(
                 &format!("DELETE FROM {table} WHERE charge_point = ?1"),

@@ -138,6 +138,12 @@ impl Configuration {
         }
     }
 
+    /// What the equipment says of a key, at the start or when it changed: no rule stands before that.
+    pub fn settle(&mut self, key: Key, value: String) {
+        self.after_restart.remove(&key);
+        self.values.insert(key, value);
+    }
+
     fn accept(&self, name: &str, value: &str) -> Result<(&'static Row, String), Refused> {
         let row = keys::find(name).ok_or(Refused::NotSupported)?;
         if row.access == Access::Read {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use ocpp::Tenths;
 use serde_json::{Value, json};
@@ -18,12 +20,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use tokio_util::sync::CancellationToken;
 
+use super::super::socket::Stream;
 use super::super::{Endpoint, StationRequest, StationStatus, Stations, Wish};
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -109,7 +113,8 @@ impl Bench {
         let opened = Store::open(dir.path(), WallTime(0), Options::default()).unwrap();
         let (store, end) = (opened.store, opened.found.last_sequence);
         let stop = CancellationToken::new();
-        let links = Stations::spawn(vec![endpoint], &store, end, &clock, &stop).await;
+        let (desk, _nobody) = mpsc::channel(1);
+        let links = Stations::spawn(vec![endpoint], &store, end, &clock, &desk, &stop).await;
         let (wishes, limits) = taken(links.requests);
         let bench = Self {
             listener,
@@ -241,6 +246,13 @@ impl Bench {
         assert!(reached, "{:?}, not {wanted:?}", self.limits.borrow());
     }
 
+    /// Downloads that were left behind.
+    pub(super) fn firmware_files(&self) -> usize {
+        let files = std::fs::read_dir(self.dir.path()).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("firmware-")).count()
+    }
+
     pub(super) fn link(&self) -> StationStatus {
         self.stations.status()[&charge_point()].clone()
     }
@@ -260,13 +272,40 @@ impl Bench {
             .await
             .unwrap()
             .unwrap();
-        Csms::shake_hands(stream).await.unwrap()
+        Csms::shake_hands(Box::new(stream), Some("p4ssw0rd"))
+            .await
+            .unwrap()
+    }
+
+    /// The next socket, encrypted or not; it must say who it is with this password.
+    pub(super) async fn accept_as(
+        &mut self,
+        tls: Option<&TlsAcceptor>,
+        password: Option<&str>,
+    ) -> Csms {
+        let (stream, _) = timeout(SOON, self.listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let stream: Box<dyn Stream> = match tls {
+            Some(tls) => Box::new(tls.accept(stream).await.unwrap()),
+            None => Box::new(stream),
+        };
+        Csms::shake_hands(stream, password).await.unwrap()
+    }
+
+    /// The next connection, cut before a word.
+    pub(super) async fn drop_next(&mut self) {
+        let accepted = timeout(SOON, self.listener.accept()).await;
+        drop(accepted.unwrap().unwrap());
     }
 
     /// Accepts the next socket that is not given up meanwhile, however long the gateway's pause is.
     pub(super) async fn accept_back(&mut self) -> Csms {
         loop {
-            if let Some(csms) = Csms::shake_hands(self.tried().await).await {
+            if let Some(csms) =
+                Csms::shake_hands(Box::new(self.tried().await), Some("p4ssw0rd")).await
+            {
                 return csms;
             }
         }
@@ -299,17 +338,25 @@ impl Bench {
 
 /// The central system's end of a socket.
 pub(super) struct Csms {
-    pub(super) socket: WebSocketStream<TcpStream>,
+    pub(super) socket: WebSocketStream<Box<dyn Stream>>,
+    /// Security events so far.
+    pub(super) events: Vec<Value>,
 }
 
 impl Csms {
     #[expect(clippy::result_large_err, reason = "the library's own callback")]
-    async fn shake_hands(stream: TcpStream) -> Option<Self> {
+    async fn shake_hands(stream: Box<dyn Stream>, password: Option<&str>) -> Option<Self> {
         let check = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().path(), "/ocpp/1.6/CP-1");
-            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
-            assert_eq!(header("authorization"), "Basic Q1AtMTpwNHNzdzByZA==");
-            assert_eq!(header("sec-websocket-protocol"), "ocpp1.6");
+            let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap());
+            let basic = password.map(|password| {
+                format!(
+                    "Basic {}",
+                    BASE64_STANDARD.encode(format!("CP-1:{password}"))
+                )
+            });
+            assert_eq!(header("authorization"), basic.as_deref());
+            assert_eq!(header("sec-websocket-protocol"), Some("ocpp1.6"));
             let chosen = HeaderValue::from_static("ocpp1.6");
             response
                 .headers_mut()
@@ -317,10 +364,26 @@ impl Csms {
             Ok(response)
         };
         let socket = accept_hdr_async(stream, check).await.ok()?;
-        Some(Self { socket })
+        Some(Self {
+            socket,
+            events: Vec::new(),
+        })
     }
 
+    /// The next frame; security events are answered by the way and kept.
     pub(super) async fn next(&mut self) -> Value {
+        loop {
+            let frame = self.raw().await;
+            if frame[2] != "SecurityEventNotification" {
+                return frame;
+            }
+            self.answer(&frame, json!({})).await;
+            self.events.push(frame[3].clone());
+        }
+    }
+
+    /// The next frame, whatever it is.
+    pub(super) async fn raw(&mut self) -> Value {
         loop {
             let message = timeout(SOON, self.socket.next()).await.unwrap();
             if let Message::Text(text) = message.unwrap().unwrap() {
@@ -358,6 +421,14 @@ impl Csms {
 fn copy_journal(from: &Path, to: &Path) -> std::io::Result<()> {
     for file in ["journal.sqlite", "journal.sqlite-wal"] {
         std::fs::copy(from.join(file), to.join(file))?;
+    }
+    let (from, to) = (from.join("ocpp"), to.join("ocpp"));
+    if from.exists() {
+        std::fs::create_dir(&to)?;
+        for file in std::fs::read_dir(&from)? {
+            let name = file?.file_name();
+            std::fs::copy(from.join(&name), to.join(&name))?;
+        }
     }
     Ok(())
 }

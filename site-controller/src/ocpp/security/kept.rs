@@ -1,0 +1,223 @@
+//! What a charge point keeps of its security settings: passwords, keys and certificates, in one file of
+//! mode 0600 beside the journal, which is copied for support where this file is not.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use site_model::ChargePointId;
+
+use crate::secret::Secret;
+
+/// Directory of these files, below the data directory.
+const FOLDER: &str = "ocpp";
+
+/// A private key and the certificate that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// PKCS #8, PEM.
+    pub(crate) key: Secret,
+    /// The charge point's certificate first, then its issuers; PEM.
+    pub(crate) chain: String,
+}
+
+/// What is to replace what is in force, once a socket was opened with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Next {
+    pub(crate) profile: Option<u8>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) identity: Option<Identity>,
+}
+
+impl Next {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Everything that a central system set, beyond the configuration's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) profile: Option<u8>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) next: Next,
+    /// Key of a certificate that was asked for and did not come yet.
+    pub(crate) pending_key: Option<Secret>,
+    /// `CentralSystemRootCertificate`s, PEM.
+    pub(crate) central_roots: Vec<String>,
+    /// `ManufacturerRootCertificate`s, PEM.
+    pub(crate) manufacturer_roots: Vec<String>,
+}
+
+/// The file of one charge point.
+#[derive(Debug, Clone)]
+pub(crate) struct Vault(PathBuf);
+
+impl Vault {
+    pub(crate) fn of(data_dir: &Path, charge_point: &ChargePointId) -> Self {
+        // The prefix keeps ids like `..` from meaning something to the file system.
+        Self(
+            data_dir
+                .join(FOLDER)
+                .join(format!("cp-{charge_point}.json")),
+        )
+    }
+
+    /// What was kept; nothing where there is no file. Blocks.
+    ///
+    /// # Errors
+    /// A sentence when the file cannot be read or is not understood.
+    pub(crate) fn load(&self) -> Result<Kept, String> {
+        let unusable = |why: &dyn std::fmt::Display| {
+            format!(
+                "{} cannot be used ({why}): the charge point goes on with what its configuration says. Restore the \
+                 file, or delete it",
+                self.0.display()
+            )
+        };
+        match fs::read_to_string(&self.0) {
+            Ok(text) => decode(&text).ok_or_else(|| unusable(&"it is not understood")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
+            Err(error) => Err(unusable(&error)),
+        }
+    }
+
+    /// Replaces the file in one step: after a power cut there is the old one or the new one. Blocks.
+    pub(crate) fn save(&self, kept: &Kept) -> io::Result<()> {
+        let folder = self.0.parent().unwrap_or(Path::new("."));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        let fresh = self.0.with_extension("new");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&fresh)?;
+        file.write_all(encode(kept).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, &self.0)?;
+        fs::File::open(folder)?.sync_all()
+    }
+}
+
+fn encode(kept: &Kept) -> String {
+    let secret = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal().to_owned());
+    let identity = |identity: &Option<Identity>| {
+        identity
+            .as_ref()
+            .map(|identity| json!({"key": identity.key.reveal(), "chain": identity.chain}))
+    };
+    let next = json!({
+        "profile": kept.next.profile,
+        "password": secret(&kept.next.password),
+        "identity": identity(&kept.next.identity),
+    });
+    let all = json!({
+        "profile": kept.profile,
+        "password": secret(&kept.password),
+        "identity": identity(&kept.identity),
+        "next": next,
+        "pending_key": secret(&kept.pending_key),
+        "central_roots": kept.central_roots,
+        "manufacturer_roots": kept.manufacturer_roots,
+    });
+    all.to_string()
+}
+
+fn decode(text: &str) -> Option<Kept> {
+    let all: Value = serde_json::from_str(text).ok()?;
+    let (next, all) = (all.get("next")?, all.as_object()?);
+    Some(Kept {
+        profile: profile(all.get("profile")?)?,
+        password: secret(all.get("password")?)?,
+        identity: identity(all.get("identity")?)?,
+        next: Next {
+            profile: profile(next.get("profile")?)?,
+            password: secret(next.get("password")?)?,
+            identity: identity(next.get("identity")?)?,
+        },
+        pending_key: secret(all.get("pending_key")?)?,
+        central_roots: texts(all.get("central_roots")?)?,
+        manufacturer_roots: texts(all.get("manufacturer_roots")?)?,
+    })
+}
+
+// Each gives `None` for what is not understood and `Some(None)` for what is not there.
+
+fn profile(value: &Value) -> Option<Option<u8>> {
+    let number = || u8::try_from(value.as_u64()?).ok();
+    if value.is_null() {
+        Some(None)
+    } else {
+        number().map(Some)
+    }
+}
+
+fn secret(value: &Value) -> Option<Option<Secret>> {
+    if value.is_null() {
+        return Some(None);
+    }
+    Some(Some(Secret::new(value.as_str()?)))
+}
+
+fn identity(value: &Value) -> Option<Option<Identity>> {
+    if value.is_null() {
+        return Some(None);
+    }
+    let key = Secret::new(value.get("key")?.as_str()?);
+    let chain = value.get("chain")?.as_str()?.to_owned();
+    Some(Some(Identity { key, chain }))
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let texts = value.as_array()?.iter();
+    texts.map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back_whole_and_is_for_this_user_alone() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let vault = Vault::of(dir.path(), &ChargePointId::new("..").unwrap());
+        assert_eq!(vault.load(), Ok(Kept::default()));
+        let kept = Kept {
+            profile: Some(2),
+            password: Some(Secret::new("secret-of-the-station")),
+            identity: Some(Identity {
+                key: Secret::new("key"),
+                chain: "chain".to_owned(),
+            }),
+            next: Next {
+                profile: Some(3),
+                password: Some(Secret::new("another-secret-of-it")),
+                identity: None,
+            },
+            pending_key: Some(Secret::new("pending")),
+            central_roots: vec!["root".to_owned()],
+            manufacturer_roots: vec!["a".to_owned(), "b".to_owned()],
+        };
+        vault.save(&kept).unwrap();
+        assert_eq!(vault.load().as_ref(), Ok(&kept));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(
+            (mode(&vault.0), mode(vault.0.parent().unwrap())),
+            (0o600, 0o700)
+        );
+        let printed = format!("{kept:?}");
+        assert!(
+            !printed.contains("secret-of") && !printed.contains("\"key\""),
+            "{printed}"
+        );
+        fs::write(&vault.0, "{}").unwrap();
+        let problem = vault.load().unwrap_err();
+        assert!(problem.contains("it is not understood"), "{problem}");
+    }
+}
