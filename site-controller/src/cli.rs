@@ -102,6 +102,7 @@ impl From<&OrderArgs> for Order {
             OrderArgs::ClearLimit => Self::ClearLimit,
             OrderArgs::StartSession { id_tag } => Self::StartSession {
                 id_tag: id_tag.clone(),
+                parent_id_tag: None,
             },
             OrderArgs::StopSession => Self::StopSession { stop_reason: None },
             OrderArgs::SetAvailable => Self::SetAvailable,

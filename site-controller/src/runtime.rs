@@ -14,7 +14,8 @@ use std::time::Duration;
 use firmware_agent::BusEvent;
 use site_core::{Action, Decision, Event, Moment, Site};
 use site_model::{
-    ChargePointId, Command, CommandId, DeviceId, JournalId, Monotonic, Outcome, Reading, Timestamp,
+    ChargePointId, Command, CommandId, DeviceId, JournalId, Monotonic, Outcome, Reading,
+    ReservationId, Timestamp,
 };
 use site_wire::v1::{SNAPSHOT_REFRESH_MS, Snapshot};
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +28,7 @@ use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
 use crate::local::report::{self, StatusReport};
-use crate::ocpp::{StationRequest, Stations};
+use crate::ocpp::{StationRequest, Stations, Verdict};
 use crate::store::{CHECKPOINT_EVERY_FACTS, Found, Store, StoreEvent, Ticket};
 use crate::uplink::Uplink;
 
@@ -148,6 +149,8 @@ pub struct Runtime<B> {
     /// Why the journal cannot be written, while it cannot.
     storage_problem: Option<String>,
     waiting: BTreeMap<CommandId, Vec<oneshot::Sender<(CommandId, Outcome)>>>,
+    /// Who wished to reserve, or to take a reservation back.
+    reserving: BTreeMap<(ChargePointId, ReservationId), Vec<oneshot::Sender<Verdict>>>,
     published: BTreeMap<ChargePointId, Monotonic>,
     meter_readings: BTreeMap<DeviceId, (Timestamp, Reading)>,
     flash: FlashUse,
@@ -160,7 +163,7 @@ struct Release {
     since: Monotonic,
     actions: Vec<Action>,
     /// What central systems are told.
-    verdicts: Vec<(oneshot::Sender<bool>, bool)>,
+    verdicts: Vec<(oneshot::Sender<Verdict>, Verdict)>,
 }
 
 impl<B: Buses> Runtime<B> {
@@ -175,6 +178,7 @@ impl<B: Buses> Runtime<B> {
             releases: VecDeque::new(),
             storage_problem: None,
             waiting: BTreeMap::new(),
+            reserving: BTreeMap::new(),
             published: BTreeMap::new(),
             meter_readings: BTreeMap::new(),
             flash: FlashUse::default(),
@@ -288,6 +292,17 @@ impl<B: Buses> Runtime<B> {
                     let _unheard = reply.send((id.clone(), outcome));
                 }
             }
+            Action::AnswerReservation {
+                charge_point,
+                reservation,
+                answer,
+            } => {
+                let asked = self.reserving.remove(&(charge_point, reservation));
+                for reply in asked.unwrap_or_default() {
+                    // The link may have gone; its central system asks again.
+                    let _unheard = reply.send(Verdict::Reservation(answer));
+                }
+            }
         }
     }
 
@@ -364,9 +379,9 @@ impl<B: Buses> Runtime<B> {
     fn release(&mut self, through: Ticket) {
         while let Some(release) = self.releases.pop_front_if(|first| first.ticket <= through) {
             self.perform_all(release.actions);
-            for (reply, accepted) in release.verdicts {
+            for (reply, verdict) in release.verdicts {
                 // The link may have gone; its central system asks again.
-                let _unheard = reply.send(accepted);
+                let _unheard = reply.send(verdict);
             }
         }
     }

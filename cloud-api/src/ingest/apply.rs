@@ -296,6 +296,7 @@ impl Ingest {
                 meter_start,
                 source,
                 billing_grade,
+                ..
             } => {
                 let start = Start {
                     session,
@@ -355,7 +356,9 @@ impl Ingest {
             | Change::LimitGranted { .. }
             | Change::ProfileLimitChanged { .. }
             | Change::CommandOpened(_)
-            | Change::CommandClosed { .. } => {}
+            | Change::CommandClosed { .. }
+            | Change::ReservationMade(_)
+            | Change::ReservationEnded { .. } => {}
         }
         Ok(())
     }
@@ -384,7 +387,9 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
         | Change::RegisterTied { charge_point, .. }
         | Change::EnergyUnattributed { charge_point, .. }
         | Change::LimitGranted { charge_point, .. }
-        | Change::ProfileLimitChanged { charge_point, .. } => Some(charge_point),
+        | Change::ProfileLimitChanged { charge_point, .. }
+        | Change::ReservationEnded { charge_point, .. } => Some(charge_point),
+        Change::ReservationMade(reservation) => Some(&reservation.charge_point),
         Change::CommandOpened(command) => Some(&command.charge_point),
         // An announcement is judged by itself; the others are held to the gateway by their statements.
         Change::ChargePointAnnounced(_)

@@ -311,6 +311,7 @@ pub(crate) fn started(id: &str, charge_point: &str, meter_wh: u64) -> Change {
         meter_start: WattHours(meter_wh),
         source: EnergySource::ExternalMeter,
         billing_grade: true,
+        reservation: None,
     }
 }
 

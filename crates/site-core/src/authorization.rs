@@ -1,12 +1,9 @@
 //! Who may charge: free-vend tags, start orders, and when an authorization ends.
 
-use site_model::{Change, CommandKind, IdTag, Outcome, VehicleState};
+use site_model::{Change, CommandKind, IdTag, VehicleState};
 
 use crate::config::Authorization;
 use crate::turn::Turn;
-
-/// An authorised vehicle must be plugged in within this time (OCPP 1.6, `ConnectionTimeOut`).
-pub(crate) const CONNECTION_TIMEOUT_MS: u64 = 60_000;
 
 impl Turn<'_> {
     /// Withdraws an authorization that nobody used in time, and forgets a spent one once the
@@ -18,9 +15,6 @@ impl Turn<'_> {
         }
         if state.authorized.is_some() {
             if !self.waits_for_plug(i) {
-                self.close_open(i, Outcome::Expired, |kind| {
-                    matches!(kind, CommandKind::StartSession { .. })
-                });
                 self.authorize(i, None);
             }
         } else if state.spent.is_some() && self.live(i).vehicle == Some(VehicleState::A) {
@@ -37,19 +31,24 @@ impl Turn<'_> {
         });
     }
 
-    /// The start order that authorised is still open (so it is of this boot), and the connection
-    /// time-out has not passed.
+    /// The start order that authorised is still open (so it is of this boot): its expiry is how long
+    /// the plug is waited for (OCPP 1.6, `ConnectionTimeOut`).
     fn waits_for_plug(&self, i: usize) -> bool {
-        let ordered = self
-            .open_commands(i)
-            .any(|command| matches!(command.value.kind, CommandKind::StartSession { .. }));
-        let now = self.now.monotonic;
-        let in_time = self
-            .state(i)
-            .authorized
-            .as_ref()
-            .is_some_and(|tag| now.ms_since(tag.at.monotonic) < CONNECTION_TIMEOUT_MS);
-        ordered && in_time
+        self.open_commands(i)
+            .any(|command| matches!(command.value.kind, CommandKind::StartSession { .. }))
+    }
+
+    /// The group of the tag that a start order authorised, as far as the order tells it.
+    pub(crate) fn parent_to_start_with(&self, i: usize) -> Option<IdTag> {
+        self.open_commands(i)
+            .find_map(|command| match &command.value.kind {
+                CommandKind::StartSession { parent, .. } => parent.clone(),
+                CommandKind::StopSession { .. }
+                | CommandKind::SetLimit { .. }
+                | CommandKind::ClearLimit
+                | CommandKind::SetAvailable
+                | CommandKind::SetUnavailable => None,
+            })
     }
 
     /// The connector is held at its pause value: nobody is authorised, the session is being

@@ -20,6 +20,10 @@ impl State {
             connector.device_facts(key, &mut facts);
             connector.session_facts(key, &mut facts);
         }
+        for kept in self.reservations.values() {
+            let change = Change::ReservationMade(kept.value.clone());
+            facts.push(fact(kept.at, change));
+        }
         // Closed orders in the order of their closing: the one that set a limit comes before
         // the one that removed it.
         for closed in &self.commands.closed {
@@ -140,6 +144,7 @@ impl ConnectorState {
                     meter_start: session.meter_start,
                     source: session.source,
                     billing_grade: session.billing_grade,
+                    reservation: session.reservation,
                 },
             ));
             if let Some(read) = &session.last_read {

@@ -7,13 +7,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use site_model::{
-    Change, Command, CommandId, CommandKind, ConnectorStatus, Milliamps, Outcome, RefusalReason,
-    StopReason, Timestamp, VehicleState,
+    Change, Command, CommandId, CommandKind, ConnectorStatus, IdTag, Milliamps, Outcome,
+    RefusalReason, StopReason, Timestamp, VehicleState,
 };
 
 use crate::config::Authorization;
 use crate::decision::Action;
 use crate::limits::rounded;
+use crate::reservation::Use;
 use crate::state::{Key, Stamped};
 use crate::turn::Turn;
 
@@ -150,7 +151,9 @@ impl Turn<'_> {
         }
         let can_pause = self.config(i).range.can_pause;
         match &command.kind {
-            CommandKind::StartSession { .. } => self.judge_start(i),
+            CommandKind::StartSession { id_tag, parent } => {
+                self.judge_start(i, id_tag, parent.as_ref())
+            }
             // The tag of a session that anybody may begin is made up, and no central system knows it.
             CommandKind::StopSession {
                 reason: StopReason::DeAuthorized,
@@ -175,7 +178,12 @@ impl Turn<'_> {
         (!self.live(i).answering).then_some(RefusalReason::DeviceOffline)
     }
 
-    fn judge_start(&self, i: usize) -> Option<RefusalReason> {
+    fn judge_start(
+        &self,
+        i: usize,
+        id_tag: &IdTag,
+        parent: Option<&IdTag>,
+    ) -> Option<RefusalReason> {
         let state = self.state(i);
         let paid = self.config(i).authorization == Authorization::Required;
         if state.session.is_some() {
@@ -184,6 +192,8 @@ impl Turn<'_> {
             Some(RefusalReason::StorageUnavailable)
         } else if state.out_of_operation.is_some() || self.live(i).is_faulted() {
             Some(RefusalReason::NotOperative)
+        } else if self.site.use_of(self.now.wall, i, id_tag, parent) == Use::KeptForOther {
+            Some(RefusalReason::Reserved)
         } else {
             self.judge_reachable(i)
         }
@@ -205,7 +215,7 @@ impl Turn<'_> {
         self.close_open(i, Outcome::Superseded, |kind| group(kind) == same_group);
         self.record(Change::CommandOpened(command.clone()));
         match command.kind {
-            CommandKind::StartSession { id_tag } => self.authorize(i, Some(id_tag)),
+            CommandKind::StartSession { id_tag, .. } => self.authorize(i, Some(id_tag)),
             CommandKind::StopSession { .. } => self.withdraw(i),
             CommandKind::SetAvailable => self.set_operative(i, true),
             CommandKind::SetUnavailable => {

@@ -42,14 +42,21 @@ impl Turn<'_> {
         }
         Some(match self.live(i).vehicle? {
             VehicleState::A if state.session.is_some() => ConnectorStatus::Finishing,
+            VehicleState::A if self.is_reserved(i) => ConnectorStatus::Reserved,
             VehicleState::A => ConnectorStatus::Available,
             VehicleState::B if state.is_ending() => ConnectorStatus::Finishing,
             VehicleState::B if state.session.is_some() => self.status_of_waiting_session(i),
             VehicleState::B if state.spent.is_some() => ConnectorStatus::Finishing,
+            // Somebody else's vehicle, as long as nobody the connector is kept for has come.
+            VehicleState::B if self.is_reserved(i) => ConnectorStatus::Reserved,
             VehicleState::B => ConnectorStatus::Preparing,
             VehicleState::C | VehicleState::D => ConnectorStatus::Charging,
             VehicleState::E | VehicleState::F | VehicleState::Fault => ConnectorStatus::Faulted,
         })
+    }
+
+    fn is_reserved(&self, i: usize) -> bool {
+        self.site.state.is_reserved(&self.site.connectors[i].key)
     }
 
     fn status_of_waiting_session(&self, i: usize) -> ConnectorStatus {

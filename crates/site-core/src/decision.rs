@@ -2,7 +2,7 @@
 
 use site_model::{
     ChargePointId, Command, CommandId, ConnectorId, DeviceFault, DeviceId, Fact, Milliamps,
-    Outcome, Reading, SessionId, Timestamp,
+    Outcome, Reading, Reservation, ReservationAnswer, ReservationId, SessionId, Timestamp,
 };
 
 /// When an event happens, with the identity for a session it may begin (ids enter as arguments).
@@ -52,6 +52,15 @@ pub enum Event {
         /// What each connector is left.
         limits: Vec<(ConnectorId, Option<Milliamps>)>,
     },
+    /// A connector, or any one, is wished to be kept for somebody.
+    ReservationWished(Reservation),
+    /// A reservation is to be taken back.
+    ReservationCancelled {
+        /// At which charge point.
+        charge_point: ChargePointId,
+        /// Which.
+        reservation: ReservationId,
+    },
     /// The right wall time became known: add this to recorded wall times of this boot.
     ClockSet {
         /// Right time minus the time recorded so far.
@@ -86,6 +95,15 @@ pub enum Action {
         id: CommandId,
         /// Its fate.
         outcome: Outcome,
+    },
+    /// Tell whoever wished to reserve, or to take a reservation back.
+    AnswerReservation {
+        /// At which charge point.
+        charge_point: ChargePointId,
+        /// Which.
+        reservation: ReservationId,
+        /// What is said to it.
+        answer: ReservationAnswer,
     },
 }
 

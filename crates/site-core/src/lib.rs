@@ -13,6 +13,8 @@ mod device_watch;
 mod energy;
 mod limits;
 mod live;
+mod presented;
+mod reservation;
 mod session;
 mod site;
 mod state;
@@ -24,4 +26,5 @@ pub use config::{
     Authorization, ChargePointConfig, ConnectorConfig, CurrentRange, EnergyConfig, SiteConfig,
 };
 pub use decision::{Action, Decision, Event, Moment};
+pub use presented::Presented;
 pub use site::Site;

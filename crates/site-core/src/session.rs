@@ -4,8 +4,11 @@
 //! A session ends in two steps: it is *closing* from unplugging, stop order or lasting fault
 //! until energy has stopped and the register was read once more; then `SessionEnded` is recorded.
 
-use site_model::{Change, Monotonic, Reconstruction, StopReason, VehicleState, WallTime};
+use site_model::{
+    Change, Monotonic, Reconstruction, ReservationEnd, StopReason, VehicleState, WallTime,
+};
 
+use crate::reservation::Use;
 use crate::turn::Turn;
 
 /// Longest wait for the first meter reading before a session begins with the last known register.
@@ -173,18 +176,27 @@ impl Turn<'_> {
                 id_tag: Some(id_tag.clone()),
             });
         }
+        let parent = self.parent_to_start_with(i);
+        let reservation = match self.site.use_of(self.now.wall, i, &id_tag, parent.as_ref()) {
+            Use::By(reservation) => Some(reservation),
+            Use::Free | Use::KeptForOther => None,
+        };
         let energy = &self.config(i).energy;
         let (source, billing_grade) = (energy.source, energy.billing_grade);
         let meter_start = self.register_total(i);
         self.record(Change::SessionStarted {
             session,
-            charge_point,
+            charge_point: charge_point.clone(),
             connector,
             id_tag,
             meter_start,
             source,
             billing_grade,
+            reservation,
         });
+        if let Some(reservation) = reservation {
+            self.end_reservation(charge_point, reservation, ReservationEnd::Used);
+        }
     }
 
     /// Records the register of a running session once per quarter hour; while its meter is not

@@ -7,7 +7,6 @@ use site_model::{
     Reconstruction, SessionId, StopReason, Timestamp,
 };
 
-use crate::authorization::CONNECTION_TIMEOUT_MS;
 use crate::commands::Refusals;
 use crate::config::{ChargePointConfig, ConnectorConfig, SiteConfig};
 use crate::connector::PREPARING_MAX_MS;
@@ -106,7 +105,9 @@ impl Site {
         let open = self.state.commands.open.values();
         let orders = open.map(|command| command.value.expires_at).min();
         let connectors = (0..self.connectors.len()).filter_map(|i| self.deadline_of(i, now));
-        connectors.min().into_iter().chain(orders).min()
+        let reservations = self.next_reservation_end(now);
+        let others = orders.into_iter().chain(reservations);
+        connectors.min().into_iter().chain(others).min()
     }
 
     fn deadline_of(&self, i: usize, now: Timestamp) -> Option<Monotonic> {
@@ -128,8 +129,6 @@ impl Site {
                 (None, Some(since)) => deadlines.push(since.plus_ms(FAULT_MAX_MS)),
                 (None, None) => {}
             }
-        } else if let Some(tag) = &state.authorized {
-            deadlines.push(tag.at.monotonic.plus_ms(CONNECTION_TIMEOUT_MS));
         }
         if let Some(wanted) = live.start_wanted {
             deadlines.push(wanted.plus_ms(METER_START_WAIT_MS));

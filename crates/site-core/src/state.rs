@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use site_model::{
     Announcement, BootId, Change, ChargePointId, Command, CommandId, CommandKind, ConnectorId,
     ConnectorStatus, DeviceFault, EnergySource, Fact, IdTag, LimitOwner, Milliamps, Reconstruction,
-    SessionId, StopReason, Timestamp, WallTime, WattHours,
+    Reservation, ReservationId, SessionId, StopReason, Timestamp, WallTime, WattHours,
 };
 
 use crate::commands::CommandLog;
@@ -63,6 +63,7 @@ pub(crate) struct Session {
     pub(crate) meter_start: WattHours,
     pub(crate) source: EnergySource,
     pub(crate) billing_grade: bool,
+    pub(crate) reservation: Option<ReservationId>,
     pub(crate) last_read: Option<Stamped<WattHours>>,
 }
 
@@ -158,6 +159,8 @@ impl ConnectorState {
             | Change::MeterRead { .. }
             | Change::CommandOpened(_)
             | Change::CommandClosed { .. }
+            | Change::ReservationMade(_)
+            | Change::ReservationEnded { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }
@@ -177,6 +180,7 @@ impl ConnectorState {
             meter_start,
             source,
             billing_grade,
+            reservation,
             ..
         } = &fact.change
         else {
@@ -191,6 +195,7 @@ impl ConnectorState {
             meter_start: *meter_start,
             source: *source,
             billing_grade: *billing_grade,
+            reservation: *reservation,
             last_read: None,
         });
     }
@@ -245,6 +250,7 @@ pub(crate) struct State {
     pub(crate) announced: BTreeMap<ChargePointId, Stamped<Announcement>>,
     pub(crate) connectors: BTreeMap<Key, ConnectorState>,
     pub(crate) commands: CommandLog,
+    pub(crate) reservations: BTreeMap<(ChargePointId, ReservationId), Stamped<Reservation>>,
 }
 
 impl State {
@@ -273,6 +279,19 @@ impl State {
                 }
             }
             Change::MeterRead { session, meter } => self.read_meter(fact, session, *meter),
+            Change::ReservationMade(reservation) => {
+                let key = (reservation.charge_point.clone(), reservation.id);
+                let kept = stamped(fact, reservation.clone());
+                self.reservations.insert(key, kept);
+            }
+            Change::ReservationEnded {
+                charge_point,
+                reservation,
+                ..
+            } => {
+                self.reservations
+                    .remove(&(charge_point.clone(), *reservation));
+            }
             Change::DeviceOnline { .. }
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
@@ -387,6 +406,8 @@ pub(crate) fn connector_of(change: &Change) -> Option<Key> {
         | Change::MeterRead { .. }
         | Change::CommandOpened(_)
         | Change::CommandClosed { .. }
+        | Change::ReservationMade(_)
+        | Change::ReservationEnded { .. }
         | Change::ClockCorrected { .. } => None,
     }
 }

@@ -48,6 +48,11 @@ impl<'a> Turn<'a> {
                 charge_point,
                 limits,
             } => self.profiles_limit(&charge_point, &limits),
+            Event::ReservationWished(wish) => self.reserve(wish),
+            Event::ReservationCancelled {
+                charge_point,
+                reservation,
+            } => self.cancel_reservation(charge_point, reservation),
             Event::ClockSet { offset_ms } => self.record(Change::ClockCorrected {
                 boot: self.now.boot,
                 offset_ms,
@@ -61,6 +66,7 @@ impl<'a> Turn<'a> {
     /// Brings every connector to where state and observation say it must be.
     pub(crate) fn settle(&mut self) {
         self.expire_commands();
+        self.settle_reservations();
         for i in 0..self.site.connectors.len() {
             self.settle_session_end(i);
             self.settle_authorization(i);

@@ -96,6 +96,10 @@ fn nothing_is_lost_doubled_or_exceeded_whatever_fails() {
             "Faulted",
             "Unavailable",
             "limited by a profile",
+            "Reserved",
+            "used",
+            "cancelled",
+            "out_of_service",
         ],
     );
 }

@@ -24,6 +24,8 @@ pub enum CommandKind {
     StartSession {
         /// Who pays.
         id_tag: IdTag,
+        /// The group that the tag is known to be of (`parentIdTag`): its reservations are open to it.
+        parent: Option<IdTag>,
     },
     /// End the running session; the connector is held at its pause value until unplugged.
     StopSession {
@@ -81,6 +83,8 @@ pub enum RefusalReason {
     StorageUnavailable,
     /// The connector is free for all: no tag is turned away there.
     FreeForAll,
+    /// The connector, or the last free one, is kept for somebody else.
+    Reserved,
 }
 
 impl RefusalReason {
@@ -99,6 +103,7 @@ impl RefusalReason {
             Self::TooManyOpen => "too_many_open",
             Self::StorageUnavailable => "storage_unavailable",
             Self::FreeForAll => "free_for_all",
+            Self::Reserved => "reserved",
         }
     }
 
@@ -115,6 +120,7 @@ impl RefusalReason {
         Self::TooManyOpen,
         Self::StorageUnavailable,
         Self::FreeForAll,
+        Self::Reserved,
     ];
 
     /// The reason with this code, if any.

@@ -2,8 +2,8 @@
 
 use crate::{
     BootId, ChargePointId, Command, CommandId, ConnectorId, ConnectorStatus, ConnectorType,
-    DeviceFault, EnergySource, IdTag, LimitOwner, Milliamps, Outcome, SessionId, StopReason,
-    Timestamp, WallTime, WattHours, Watts,
+    DeviceFault, EnergySource, IdTag, LimitOwner, Milliamps, Outcome, Reservation, ReservationEnd,
+    ReservationId, SessionId, StopReason, Timestamp, WallTime, WattHours, Watts,
 };
 
 /// One change and when it happened. Its key in the journal is (gateway, journal id, sequence).
@@ -118,6 +118,8 @@ pub enum Change {
         source: EnergySource,
         /// Whether that source may be billed from.
         billing_grade: bool,
+        /// The reservation that it uses up, if one was made for it.
+        reservation: Option<ReservationId>,
     },
     /// Connector's monotone register during a session, at quarter hours of UTC.
     MeterRead {
@@ -186,6 +188,17 @@ pub enum Change {
     },
     /// A command was accepted for execution.
     CommandOpened(Command),
+    /// A connector, or any one, is kept for a tag.
+    ReservationMade(Reservation),
+    /// A reservation is over.
+    ReservationEnded {
+        /// At which charge point.
+        charge_point: ChargePointId,
+        /// Which.
+        reservation: ReservationId,
+        /// Why.
+        end: ReservationEnd,
+    },
     /// A command ended. A refused command was never opened.
     CommandClosed {
         /// Which command.

@@ -140,6 +140,14 @@ text_id!(
     |c| c.is_ascii_graphic()
 );
 
+impl IdTag {
+    /// Whether both are the same tag: upper and lower case do not matter (OCPP 1.6 `CiString20`).
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
 /// Number of a connector within its charge point, counted from 1 (OCPP; 0 is the charge point itself).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectorId(u8);

@@ -6,6 +6,7 @@ mod fact;
 mod id;
 mod measure;
 mod reading;
+mod reservation;
 mod status;
 mod time;
 mod view;
@@ -18,9 +19,10 @@ pub use id::{
 };
 pub use measure::{Hertz, Milliamps, Millivolts, VoltAmpereHours, VoltAmperes, WattHours, Watts};
 pub use reading::{DeviceFault, Phase, Reading, Value};
+pub use reservation::{Reservation, ReservationId};
 pub use status::{
-    ChargePointStatus, ConnectorStatus, ConnectorType, EnergySource, LimitOwner, StopReason,
-    VehicleState,
+    ChargePointStatus, ConnectorStatus, ConnectorType, EnergySource, LimitOwner, ReservationAnswer,
+    ReservationEnd, StopReason, VehicleState,
 };
 pub use time::{BootId, Monotonic, Timestamp, WallTime};
 pub use view::{ChargePointView, ConnectorView, SessionView};

@@ -136,6 +136,36 @@ words!(
 );
 
 words!(
+    /// What is said to a wish to reserve or to take a reservation back (OCPP 1.6 section 7.42).
+    ReservationAnswer {
+        /// It is kept, or taken back.
+        Accepted = "Accepted",
+        /// The connector is faulted.
+        Faulted = "Faulted",
+        /// The connector is in use, or kept already.
+        Occupied = "Occupied",
+        /// It cannot be kept here, or there is none to take back.
+        Rejected = "Rejected",
+        /// The connector is out of operation or out of reach.
+        Unavailable = "Unavailable",
+    }
+);
+
+words!(
+    /// Why a reservation ended.
+    ReservationEnd {
+        /// A session began on it.
+        Used = "used",
+        /// It was taken back.
+        Cancelled = "cancelled",
+        /// Its time was over.
+        Expired = "expired",
+        /// Its connector was faulted or taken out of operation.
+        OutOfService = "out_of_service",
+    }
+);
+
+words!(
     /// Who set the limit that rules a connector now; the lowest limit wins.
     LimitOwner {
         /// Nothing is authorised: the connector is held at its pause value.

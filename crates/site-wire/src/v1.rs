@@ -130,6 +130,35 @@ pub enum Change {
         energy_source: String,
         /// May be billed from.
         billing_grade: bool,
+        /// OCPP `reservationId` that it used up.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reservation_id: Option<i64>,
+    },
+    /// See the model.
+    ReservationMade {
+        /// Charge point.
+        charge_point_id: String,
+        /// OCPP `reservationId`.
+        reservation_id: i64,
+        /// Absent: any connector.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        connector_id: Option<u8>,
+        /// Tag.
+        id_tag: String,
+        /// Group.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        parent_id_tag: Option<String>,
+        /// Until when.
+        expires_at_ms: i64,
+    },
+    /// See the model.
+    ReservationEnded {
+        /// Charge point.
+        charge_point_id: String,
+        /// OCPP `reservationId`.
+        reservation_id: i64,
+        /// `used`, `cancelled`, `expired` or `out_of_service`.
+        end: String,
     },
     /// See the model.
     MeterRead {
@@ -237,6 +266,9 @@ pub enum Order {
     StartSession {
         /// Tag.
         id_tag: String,
+        /// Group that the tag is known to be of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent_id_tag: Option<String>,
     },
     /// See the model.
     StopSession {

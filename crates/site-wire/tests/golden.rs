@@ -207,6 +207,7 @@ fn fault() -> DeviceFault {
 fn changes() -> Vec<(&'static str, Change)> {
     let mut samples = device_changes();
     samples.extend(session_changes());
+    samples.extend(reservation_changes());
     samples.extend(order_changes());
     for (_, change) in &samples {
         match change {
@@ -225,6 +226,8 @@ fn changes() -> Vec<(&'static str, Change)> {
             | Change::ProfileLimitChanged { .. }
             | Change::CommandOpened(_)
             | Change::CommandClosed { .. }
+            | Change::ReservationMade(_)
+            | Change::ReservationEnded { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }
@@ -307,6 +310,7 @@ fn session_changes() -> Vec<(&'static str, Change)> {
                 meter_start: WattHours(12_000),
                 source: EnergySource::ExternalMeter,
                 billing_grade: true,
+                reservation: None,
             },
         ),
         (
@@ -343,6 +347,54 @@ fn session_changes() -> Vec<(&'static str, Change)> {
                 connector,
                 from: WattHours(18_400),
                 to: WattHours(18_900),
+            },
+        ),
+    ]
+}
+
+fn reservation_changes() -> Vec<(&'static str, Change)> {
+    vec![
+        (
+            "session_started-reserved",
+            Change::SessionStarted {
+                session: session(),
+                charge_point: cp(),
+                connector: connector(),
+                id_tag: IdTag::new("04A2B3C4").unwrap(),
+                meter_start: WattHours(12_000),
+                source: EnergySource::ExternalMeter,
+                billing_grade: true,
+                reservation: Some(ReservationId(7)),
+            },
+        ),
+        (
+            "reservation_made",
+            Change::ReservationMade(Reservation {
+                charge_point: cp(),
+                id: ReservationId(7),
+                connector: Some(connector()),
+                id_tag: IdTag::new("04A2B3C4").unwrap(),
+                parent: Some(IdTag::new("FLEET").unwrap()),
+                expires: WallTime(1_763_803_600_000),
+            }),
+        ),
+        (
+            "reservation_made-any",
+            Change::ReservationMade(Reservation {
+                charge_point: cp(),
+                id: ReservationId(8),
+                connector: None,
+                id_tag: IdTag::new("04A2B3C4").unwrap(),
+                parent: None,
+                expires: WallTime(1_763_803_600_000),
+            }),
+        ),
+        (
+            "reservation_ended",
+            Change::ReservationEnded {
+                charge_point: cp(),
+                reservation: ReservationId(7),
+                end: ReservationEnd::Used,
             },
         ),
     ]
@@ -405,6 +457,14 @@ fn orders() -> Vec<(&'static str, CommandKind)> {
             "start_session",
             CommandKind::StartSession {
                 id_tag: IdTag::new("04A2B3C4").unwrap(),
+                parent: None,
+            },
+        ),
+        (
+            "start_session-of_a_group",
+            CommandKind::StartSession {
+                id_tag: IdTag::new("04A2B3C4").unwrap(),
+                parent: Some(IdTag::new("FLEET").unwrap()),
             },
         ),
         (

@@ -12,5 +12,4 @@ pub mod configuration;
 pub mod local_list;
 pub mod profiles;
 pub mod queue;
-pub mod reservation;
 pub mod sampling;

@@ -322,6 +322,9 @@ fn refusal(reason: RefusalReason) -> &'static str {
         RefusalReason::FreeForAll => {
             "the connector is free for all; set `authorization = \"required\"` to turn tags away"
         }
+        RefusalReason::Reserved => {
+            "it is reserved for somebody else; another tag may charge once the reservation is over"
+        }
     }
 }
 

@@ -3,14 +3,16 @@
 
 use ocpp::ErrorCode;
 use ocpp::v16::{
-    AvailabilityStatus, AvailabilityType, ChangeAvailabilityResponse, ChargingProfile,
-    ClearCacheResponse, ClearCacheStatus, DataTransferResponse, DataTransferStatus,
-    GetLocalListVersionResponse, RemoteStartStopStatus, RemoteStartTransactionRequest,
-    RemoteStartTransactionResponse, RemoteStopTransactionResponse, Request, ResetResponse,
-    ResetStatus, Response, SendLocalListResponse, UnlockConnectorResponse, UnlockStatus,
-    UpdateStatus,
+    AvailabilityStatus, AvailabilityType, CancelReservationResponse, CancelReservationStatus,
+    ChangeAvailabilityResponse, ChargingProfile, ClearCacheResponse, ClearCacheStatus,
+    DataTransferResponse, DataTransferStatus, GetLocalListVersionResponse, RemoteStartStopStatus,
+    RemoteStartTransactionRequest, RemoteStartTransactionResponse, RemoteStopTransactionResponse,
+    Request, ReservationStatus, ReserveNowRequest, ReserveNowResponse, ResetResponse, ResetStatus,
+    Response, SendLocalListResponse, UnlockConnectorResponse, UnlockStatus, UpdateStatus,
 };
-use site_model::{ConnectorId, IdTag};
+use site_model::{ConnectorId, IdTag, ReservationAnswer, ReservationId, WallTime};
+
+use super::Verdict;
 
 /// `GetLocalListVersion`: there is no local list here (OCPP 1.6 section 6.22).
 const NO_LOCAL_LIST: i64 = -1;
@@ -47,10 +49,29 @@ pub(super) enum Order {
         connector: Option<ConnectorId>,
         operative: bool,
     },
+    /// Keep a connector, or any one, for somebody.
+    Reserve(Reserve),
+    /// Keep it no longer.
+    CancelReservation(ReservationId),
+}
+
+/// What is to be kept, for whom and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reserve {
+    pub(super) id: ReservationId,
+    /// Absent: any one.
+    pub(super) connector: Option<ConnectorId>,
+    pub(super) id_tag: IdTag,
+    pub(super) parent: Option<IdTag>,
+    pub(super) expires: WallTime,
 }
 
 impl Order {
-    pub(super) fn answer(&self, accepted: bool) -> Response {
+    pub(super) fn answer(&self, verdict: Verdict) -> Response {
+        let accepted = match verdict {
+            Verdict::Accepted | Verdict::Reservation(ReservationAnswer::Accepted) => true,
+            Verdict::Refused(_) | Verdict::Reservation(_) => false,
+        };
         let status = if accepted {
             RemoteStartStopStatus::Accepted
         } else {
@@ -67,6 +88,29 @@ impl Order {
                 };
                 ChangeAvailabilityResponse::new(status).into()
             }
+            Self::Reserve(_) => ReserveNowResponse::new(reserved(verdict)).into(),
+            Self::CancelReservation(_) => {
+                let status = if accepted {
+                    CancelReservationStatus::Accepted
+                } else {
+                    CancelReservationStatus::Rejected
+                };
+                CancelReservationResponse::new(status).into()
+            }
+        }
+    }
+}
+
+fn reserved(verdict: Verdict) -> ReservationStatus {
+    match verdict {
+        Verdict::Accepted | Verdict::Reservation(ReservationAnswer::Accepted) => {
+            ReservationStatus::Accepted
+        }
+        Verdict::Reservation(ReservationAnswer::Faulted) => ReservationStatus::Faulted,
+        Verdict::Reservation(ReservationAnswer::Occupied) => ReservationStatus::Occupied,
+        Verdict::Reservation(ReservationAnswer::Unavailable) => ReservationStatus::Unavailable,
+        Verdict::Refused(_) | Verdict::Reservation(ReservationAnswer::Rejected) => {
+            ReservationStatus::Rejected
         }
     }
 }
@@ -91,6 +135,10 @@ pub(super) fn asked(request: &Request) -> Asked {
                 answer(ChangeAvailabilityResponse::new(rejected))
             }
         },
+        Request::ReserveNow(request) => reserve(request),
+        Request::CancelReservation(request) => Asked::Order(Order::CancelReservation(
+            ReservationId(request.reservation_id),
+        )),
         Request::UnlockConnector(_) => {
             answer(UnlockConnectorResponse::new(UnlockStatus::NotSupported))
         }
@@ -125,6 +173,24 @@ fn remote_start(request: &RemoteStartTransactionRequest) -> Asked {
             let rejected = RemoteStartStopStatus::Rejected;
             answer(RemoteStartTransactionResponse::new(rejected))
         }
+    }
+}
+
+fn reserve(request: &ReserveNowRequest) -> Asked {
+    let read = || {
+        let parent = request.parent_id_tag.as_ref();
+        let parent = parent.map(|parent| IdTag::new(parent.as_str()));
+        Some(Reserve {
+            id: ReservationId(request.reservation_id),
+            connector: connector(request.connector_id)?,
+            id_tag: IdTag::new(request.id_tag.as_str()).ok()?,
+            parent: parent.transpose().ok()?,
+            expires: WallTime(request.expiry_date.unix_ms()),
+        })
+    };
+    match read() {
+        Some(reserve) => Asked::Order(Order::Reserve(reserve)),
+        None => answer(ReserveNowResponse::new(ReservationStatus::Rejected)),
     }
 }
 

@@ -16,15 +16,17 @@ pub(super) fn message(change: &Change, time: Time, connector: u8) -> Option<Mess
         connector,
         id_tag,
         meter_start,
+        reservation,
         ..
     } = change
     {
-        let request = StartTransactionRequest::new(
+        let mut request = StartTransactionRequest::new(
             i64::from(connector.get()),
             Text::new(id_tag.as_str()).ok()?,
             wh(*meter_start)?,
             time,
         );
+        request.reservation_id = reservation.map(|reservation| reservation.0);
         return Some(Message::Start(request));
     }
     if let Change::MeterRead { meter, .. } = change {

@@ -24,10 +24,12 @@ mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use site_model::{
     Change, ChargePointId, ChargePointView, CommandId, ConnectorId, Fact, IdTag, Milliamps,
-    SessionId, StopReason, Timestamp, WallTime,
+    RefusalReason, Reservation, ReservationAnswer, ReservationId, SessionId, StopReason, Timestamp,
+    WallTime,
 };
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -78,8 +80,19 @@ pub struct StationRequest {
     pub charge_point: ChargePointId,
     /// What.
     pub wish: Wish,
-    /// Whether the core takes the order, once that is safe on disk.
-    pub reply: oneshot::Sender<bool>,
+    /// What the core says to it, once that is safe on disk.
+    pub reply: oneshot::Sender<Verdict>,
+}
+
+/// What the core says to a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is taken.
+    Accepted,
+    /// It is not, for this reason if the core gives one.
+    Refused(Option<RefusalReason>),
+    /// To a wish about a reservation.
+    Reservation(ReservationAnswer),
 }
 
 /// A wish, in the site's terms.
@@ -91,6 +104,10 @@ pub enum Wish {
         connector: Option<ConnectorId>,
         /// Who pays.
         id_tag: IdTag,
+        /// The tag's group, as far as it is known.
+        parent: Option<IdTag>,
+        /// How long the vehicle is waited for (`ConnectionTimeOut`).
+        within: Duration,
     },
     /// End this session.
     Stop {
@@ -108,6 +125,10 @@ pub enum Wish {
     },
     /// What charging profiles leave each connector from now on; `None` is no limit.
     ProfilesLimit(Vec<(ConnectorId, Option<Milliamps>)>),
+    /// Keep a connector, or any one, for somebody.
+    Reserve(Reservation),
+    /// Keep it no longer.
+    CancelReservation(ReservationId),
 }
 
 /// Where one charge point's wishes go.
@@ -123,7 +144,7 @@ impl Wishes {
         &self,
         id: Option<CommandId>,
         wish: Wish,
-    ) -> Result<oneshot::Receiver<bool>, String> {
+    ) -> Result<oneshot::Receiver<Verdict>, String> {
         let (reply, verdict) = oneshot::channel();
         let request = StationRequest {
             id,

@@ -22,11 +22,13 @@ pub(super) const OFFERED: &[Key] = &[
     Key::ChargingScheduleAllowedChargingRateUnit,
     Key::ChargingScheduleMaxPeriods,
     Key::ConnectorSwitch3to1PhaseSupported,
+    Key::ConnectionTimeOut,
     Key::CpoName,
     Key::GetConfigurationMaxKeys,
     Key::HeartbeatInterval,
     Key::MaxChargingProfilesInstalled,
     Key::NumberOfConnectors,
+    Key::ReserveConnectorZeroSupported,
     Key::SecurityProfile,
     Key::StopTransactionOnInvalidId,
     Key::SupportedFeatureProfiles,
@@ -38,6 +40,7 @@ pub(super) const OFFERED: &[Key] = &[
 const FEATURES: &[&str] = &[
     "Core",
     "FirmwareManagement",
+    "Reservation",
     "RemoteTrigger",
     "SmartCharging",
 ];
@@ -149,6 +152,11 @@ impl Settings {
         let seconds = interval.as_secs().to_string();
         // Within the bounds of the key, so it is always taken.
         let _now = self.0.change(Key::HeartbeatInterval.name(), &seconds);
+    }
+
+    /// How long an authorised vehicle is waited for.
+    pub(super) fn connection_timeout(&self) -> Duration {
+        self.seconds(Key::ConnectionTimeOut)
     }
 
     /// Absent: no pings.

@@ -16,6 +16,7 @@ use ocpp::{Time, v16::Response};
 use site_model::Timestamp;
 use station::configuration::{Key, StoredValue};
 
+use super::Verdict;
 use super::asked::{Asked, Order, asked};
 use super::extension;
 use super::face::{Face, Notice};
@@ -317,7 +318,7 @@ impl Station {
             Asked::Refuse(code, why) => self.refuse(&call.id, code, why),
             // Who is not accepted starts and stops nothing (section 4.2).
             Asked::Order(order) if self.registration != Registration::Accepted => {
-                self.answer(&call.id, &order.answer(false))
+                self.answer(&call.id, &order.answer(Verdict::Refused(None)))
             }
             Asked::Order(order) => {
                 return Heard {

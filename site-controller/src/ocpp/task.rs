@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus, Request};
 use ocpp::{ErrorCode, MessageId};
-use site_model::{CommandId, Monotonic, SessionId, StopReason};
+use site_model::{CommandId, Monotonic, Reservation, SessionId, StopReason};
 use station::configuration::Key;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
@@ -21,7 +21,7 @@ use super::queue::{Queue, Settled, Told};
 use super::security::events::Kind;
 use super::socket::Socket;
 use super::station::{Configure, Station};
-use super::{Shared, Wish, Wishes};
+use super::{Shared, Verdict, Wish, Wishes};
 use crate::back_off::BackOff;
 use crate::clock::Clock;
 use crate::ids;
@@ -303,7 +303,7 @@ impl Task {
     async fn ordered(&mut self, id: &MessageId, order: &Order) -> Option<String> {
         let asked = self.ask(CommandId::new(id.as_str()).ok(), order);
         let failed = match timeout(SITE_ANSWERS_WITHIN, asked).await {
-            Ok(Ok(accepted)) => return self.station.answer(id, &order.answer(accepted)),
+            Ok(Ok(verdict)) => return self.station.answer(id, &order.answer(verdict)),
             Ok(Err(problem)) => problem,
             Err(_elapsed) => "the site does not answer".to_owned(),
         };
@@ -327,7 +327,7 @@ impl Task {
         }
     }
 
-    async fn ask(&self, id: Option<CommandId>, order: &Order) -> Result<bool, String> {
+    async fn ask(&self, id: Option<CommandId>, order: &Order) -> Result<Verdict, String> {
         let wish = match order {
             Order::Start {
                 connector,
@@ -337,6 +337,8 @@ impl Task {
                 let wish = Wish::Start {
                     connector: *connector,
                     id_tag: id_tag.clone(),
+                    parent: None,
+                    within: self.station.settings().connection_timeout(),
                 };
                 if let Some(profile) = profile {
                     let start = Start {
@@ -345,16 +347,30 @@ impl Task {
                         wish,
                         profile: (**profile).clone(),
                     };
-                    return self.profiles.start(start).await;
+                    let taken = self.profiles.start(start).await?;
+                    return Ok(if taken {
+                        Verdict::Accepted
+                    } else {
+                        Verdict::Refused(None)
+                    });
                 }
                 wish
             }
+            Order::Reserve(reserve) => Wish::Reserve(Reservation {
+                charge_point: self.endpoint.charge_point.clone(),
+                id: reserve.id,
+                connector: reserve.connector,
+                id_tag: reserve.id_tag.clone(),
+                parent: reserve.parent.clone(),
+                expires: reserve.expires,
+            }),
+            Order::CancelReservation(reservation) => Wish::CancelReservation(*reservation),
             Order::Stop { transaction_id } => match self.queue.session(*transaction_id).await? {
                 Some(session) => Wish::Stop {
                     session,
                     reason: StopReason::Remote,
                 },
-                None => return Ok(false),
+                None => return Ok(Verdict::Refused(None)),
             },
             Order::Availability {
                 connector,

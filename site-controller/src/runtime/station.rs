@@ -1,21 +1,18 @@
 //! What a central system wants of the site, as orders for the core. It is answered once the order is
 //! safe on disk; whether it was carried out shows in what is read back, like any order.
 
-use site_core::{Action, Event, Moment};
+use site_core::{Action, Event, Moment, Site};
 use site_model::{
     Change, ChargePointId, ChargePointView, Command, CommandId, CommandKind, ConnectorId,
-    ConnectorStatus, ConnectorView, Outcome, StopReason,
+    ConnectorView, Outcome, ReservationId, StopReason,
 };
-
 use tokio::sync::oneshot;
 
 use super::Runtime;
 use crate::buses::Buses;
 use crate::ids;
-use crate::ocpp::{StationRequest, Wish};
+use crate::ocpp::{StationRequest, Verdict, Wish};
 
-/// A vehicle must be plugged in within this time (`ConnectionTimeOut`).
-const START_WITHIN_MS: u64 = 60_000;
 /// A stop or a change of availability must be read back within this time.
 const CONFIRMED_WITHIN_MS: u64 = 30_000;
 
@@ -28,33 +25,72 @@ struct Order {
 
 impl<B: Buses> Runtime<B> {
     pub(super) fn station_request(&mut self, request: StationRequest) {
-        if let Wish::ProfilesLimit(limits) = request.wish {
-            self.step(Event::ProfilesLimit {
-                charge_point: request.charge_point,
-                limits,
-            });
-            return self.verdict(request.reply, true);
+        match request.wish {
+            Wish::ProfilesLimit(limits) => {
+                self.step(Event::ProfilesLimit {
+                    charge_point: request.charge_point,
+                    limits,
+                });
+                self.verdict(request.reply, Verdict::Accepted);
+            }
+            Wish::Reserve(reservation) => {
+                let event = Event::ReservationWished(reservation.clone());
+                self.reservation(request.charge_point, reservation.id, request.reply, event);
+            }
+            Wish::CancelReservation(reservation) => {
+                let charge_point = request.charge_point.clone();
+                let event = Event::ReservationCancelled {
+                    charge_point,
+                    reservation,
+                };
+                self.reservation(request.charge_point, reservation, request.reply, event);
+            }
+            Wish::Start { .. } | Wish::Stop { .. } | Wish::Availability { .. } => {
+                self.ordered(request);
+            }
         }
-        let orders = self
-            .parts
-            .site
+    }
+
+    /// The core answers by its number.
+    fn reservation(
+        &mut self,
+        charge_point: ChargePointId,
+        id: ReservationId,
+        reply: oneshot::Sender<Verdict>,
+        event: Event,
+    ) {
+        let asked = self.reserving.entry((charge_point, id)).or_default();
+        asked.push(reply);
+        self.step(event);
+    }
+
+    fn ordered(&mut self, request: StationRequest) {
+        let site = &self.parts.site;
+        let orders = site
             .view(&request.charge_point)
-            .map(|view| orders_of(&view, &request.wish))
+            .map(|view| orders_of(site, &view, &request.wish))
             .unwrap_or_default();
-        let mut accepted = !orders.is_empty();
+        let mut verdict = if orders.is_empty() {
+            Verdict::Refused(None)
+        } else {
+            Verdict::Accepted
+        };
         let mut id = request.id;
         for order in orders {
-            accepted &= self.order(id.take(), &request.charge_point, order);
+            let said = self.order(id.take(), &request.charge_point, order);
+            if verdict == Verdict::Accepted {
+                verdict = said;
+            }
         }
-        self.verdict(request.reply, accepted);
+        self.verdict(request.reply, verdict);
     }
 
     /// Tells the link once everything decided so far is safe on disk.
-    fn verdict(&mut self, reply: oneshot::Sender<bool>, accepted: bool) {
+    fn verdict(&mut self, reply: oneshot::Sender<Verdict>, verdict: Verdict) {
         match self.releases.back_mut() {
-            Some(release) => release.verdicts.push((reply, accepted)),
+            Some(release) => release.verdicts.push((reply, verdict)),
             // The link may have gone; its central system asks again.
-            None => drop(reply.send(accepted)),
+            None => drop(reply.send(verdict)),
         }
     }
 
@@ -74,7 +110,12 @@ impl<B: Buses> Runtime<B> {
     }
 
     /// Whether the core takes the order.
-    fn order(&mut self, id: Option<CommandId>, charge_point: &ChargePointId, order: Order) -> bool {
+    fn order(
+        &mut self,
+        id: Option<CommandId>,
+        charge_point: &ChargePointId,
+        order: Order,
+    ) -> Verdict {
         let now = self.parts.clock.now();
         let id = id.unwrap_or_else(|| ids::command(now.wall));
         let command = Command {
@@ -94,27 +135,44 @@ impl<B: Buses> Runtime<B> {
             .facts
             .iter()
             .any(|fact| matches!(&fact.change, Change::CommandOpened(command) if command.id == id));
-        let applied = Action::AnswerCommand {
-            id,
-            outcome: Outcome::Applied,
-        };
-        let taken = opened || decision.after_commit.contains(&applied);
+        let answered = decision
+            .after_commit
+            .iter()
+            .find_map(|action| match action {
+                Action::AnswerCommand { id: about, outcome } if *about == id => Some(*outcome),
+                Action::AnswerCommand { .. }
+                | Action::AnswerReservation { .. }
+                | Action::WriteLimit { .. }
+                | Action::PublishSnapshot { .. } => None,
+            });
         self.carry_out(now, decision);
-        taken
+        match answered {
+            Some(Outcome::Refused(reason)) => Verdict::Refused(Some(reason)),
+            Some(Outcome::Applied) => Verdict::Accepted,
+            Some(Outcome::Expired | Outcome::Superseded) | None if opened => Verdict::Accepted,
+            Some(Outcome::Expired | Outcome::Superseded) | None => Verdict::Refused(None),
+        }
     }
 }
 
 /// None where the wish cannot be met.
-fn orders_of(view: &ChargePointView, wish: &Wish) -> Vec<Order> {
+fn orders_of(site: &Site, view: &ChargePointView, wish: &Wish) -> Vec<Order> {
     match wish {
-        Wish::Start { connector, id_tag } => {
-            let chosen = connector.or_else(|| free_connector(view));
+        Wish::Start {
+            connector,
+            id_tag,
+            parent,
+            within,
+        } => {
+            let place = || site.place_for(&view.announcement.charge_point, id_tag, parent.as_ref());
+            let chosen = connector.or_else(place);
             let order = chosen.map(|connector| Order {
                 connector,
                 kind: CommandKind::StartSession {
                     id_tag: id_tag.clone(),
+                    parent: parent.clone(),
                 },
-                within_ms: START_WITHIN_MS,
+                within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
             });
             order.into_iter().collect()
         }
@@ -133,8 +191,8 @@ fn orders_of(view: &ChargePointView, wish: &Wish) -> Vec<Order> {
             connector,
             operative,
         } => availability(view, *connector, *operative),
-        // An event of its own.
-        Wish::ProfilesLimit(_) => Vec::new(),
+        // The core answers these by itself.
+        Wish::ProfilesLimit(_) | Wish::Reserve(_) | Wish::CancelReservation(_) => Vec::new(),
     }
 }
 
@@ -144,17 +202,6 @@ fn stop(connector: ConnectorId, reason: StopReason) -> Order {
         kind: CommandKind::StopSession { reason },
         within_ms: CONFIRMED_WITHIN_MS,
     }
-}
-
-/// Where a vehicle waits, else where none is.
-fn free_connector(view: &ChargePointView) -> Option<ConnectorId> {
-    let with = |status: ConnectorStatus| {
-        let connectors = view.connectors.iter();
-        let mut free = connectors.filter(|connector| connector.session.is_none());
-        free.find(|connector| connector.status == status)
-    };
-    let chosen = with(ConnectorStatus::Preparing).or_else(|| with(ConnectorStatus::Available));
-    chosen.map(|connector| connector.connector)
 }
 
 /// A running session is not ended by taking its connector out of operation from afar.

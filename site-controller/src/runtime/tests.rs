@@ -8,7 +8,8 @@ use site_core::{
 };
 use site_model::{
     BootId, Change, CommandKind, ConnectorId, ConnectorType, EnergySource, GatewayId, IdTag,
-    Milliamps, RefusalReason, SessionId, StopReason, Value, VehicleState, WallTime, WattHours,
+    Milliamps, RefusalReason, Reservation, ReservationAnswer, SessionId, StopReason, Value,
+    VehicleState, WallTime, WattHours,
 };
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -143,6 +144,8 @@ async fn a_central_system_starts_and_stops_a_session_and_takes_a_connector_out_o
     let start = |connector: Option<u8>| Wish::Start {
         connector: connector.map(|number| ConnectorId::new(number).unwrap()),
         id_tag: IdTag::new("GOOD").unwrap(),
+        parent: None,
+        within: Duration::from_mins(1),
     };
     let out = Wish::Availability {
         connector: None,
@@ -191,6 +194,65 @@ async fn a_central_system_starts_and_stops_a_session_and_takes_a_connector_out_o
     )));
 }
 
+#[tokio::test]
+async fn a_reserved_connector_charges_whom_it_is_kept_for_and_says_so_in_the_session() {
+    let dir = TempDir::new().unwrap();
+    let bench = Bench::start(dir.path(), required());
+    bench.read(VehicleState::A, 0, 1_000).await;
+    let tag = |text| IdTag::new(text).unwrap();
+    let start = |text| Wish::Start {
+        connector: None,
+        id_tag: tag(text),
+        parent: None,
+        within: Duration::from_mins(1),
+    };
+    let reserve = |id| {
+        Wish::Reserve(Reservation {
+            charge_point: cp(),
+            id: ReservationId(id),
+            connector: ConnectorId::new(1).ok(),
+            id_tag: tag("MINE"),
+            parent: None,
+            expires: WallTime(i64::MAX),
+        })
+    };
+    let said = Verdict::Reservation;
+    let (yes, no) = (ReservationAnswer::Accepted, ReservationAnswer::Rejected);
+    // Until the vehicle was looked for nobody knows.
+    let unknown = said(ReservationAnswer::Unavailable);
+    let heard = async {
+        while bench.verdict(reserve(1)).await == unknown {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, heard).await.unwrap();
+    assert_eq!(bench.verdict(reserve(1)).await, said(yes));
+    let occupied = said(ReservationAnswer::Occupied);
+    assert_eq!(bench.verdict(reserve(2)).await, occupied);
+    let cancel = |id| Wish::CancelReservation(ReservationId(id));
+    assert_eq!(bench.verdict(cancel(2)).await, said(no));
+    assert_eq!(bench.verdict(cancel(1)).await, said(yes));
+    assert_eq!(bench.verdict(reserve(3)).await, said(yes));
+    bench.read(VehicleState::B, 0, 1_000).await;
+    assert_eq!(bench.verdict(start("OTHER")).await, Verdict::Refused(None));
+    assert!(bench.wish(start("MINE")).await);
+    bench.read(VehicleState::B, 0, 1_000).await;
+    bench.until_session(|session| session.is_some()).await;
+    let facts = bench.stop().await;
+    let used = facts.iter().find_map(|change| {
+        if let Change::SessionStarted {
+            id_tag,
+            reservation,
+            ..
+        } = change
+        {
+            return Some((id_tag.clone(), *reservation));
+        }
+        None
+    });
+    assert_eq!(used, Some((tag("MINE"), Some(ReservationId(3)))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn lowering_a_limit_does_not_wait_for_a_disk_that_hangs() {
     let (store_events, events) = mpsc::channel(8);
@@ -214,6 +276,7 @@ async fn lowering_a_limit_does_not_wait_for_a_disk_that_hangs() {
     );
     let start = CommandKind::StartSession {
         id_tag: IdTag::new("TAG").unwrap(),
+        parent: None,
     };
     let fate = bench.order(start).await;
     let refused = Outcome::Refused(RefusalReason::StorageUnavailable);
@@ -345,6 +408,11 @@ impl Bench {
 
     /// What a central system wants; whether the site takes it.
     async fn wish(&self, wish: Wish) -> bool {
+        self.verdict(wish).await == Verdict::Accepted
+    }
+
+    /// What the site says to a central system.
+    async fn verdict(&self, wish: Wish) -> Verdict {
         let (reply, verdict) = oneshot::channel();
         let request = StationRequest {
             id: None,

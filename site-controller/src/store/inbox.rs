@@ -205,6 +205,8 @@ fn must_be_kept(change: &Change) -> bool {
         | Change::RegisterTied { .. }
         | Change::EnergyUnattributed { .. }
         | Change::ProfileLimitChanged { .. }
+        | Change::ReservationMade(_)
+        | Change::ReservationEnded { .. }
         | Change::ClockCorrected { .. } => true,
         Change::DeviceOnline { .. }
         | Change::DeviceOffline { .. }

@@ -402,6 +402,7 @@ pub(crate) fn begun_from(
         meter_start: WattHours(meter_start),
         source: config.energy.source,
         billing_grade: config.energy.billing_grade,
+        reservation: None,
     }
 }
 

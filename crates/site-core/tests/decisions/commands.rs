@@ -19,6 +19,7 @@ fn limit(milliamps: u32) -> CommandKind {
 fn start() -> CommandKind {
     CommandKind::StartSession {
         id_tag: tag("CARD-1"),
+        parent: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod devices;
 mod energy;
 mod limits;
 mod profiles;
+mod reservations;
 mod restart;
 mod sessions;
 mod starts_and_stops;

@@ -126,6 +126,7 @@ fn a_session_begins_under_the_limit_that_profiles_left_before() {
     bench.at(1_500).tell(left(Some(7_000)));
     let start = CommandKind::StartSession {
         id_tag: tag("CARD-1"),
+        parent: None,
     };
     let decision = bench.at(2_000).order("c1", start);
     assert_eq!(

@@ -88,6 +88,7 @@ fn orders_left_open_expire_and_a_start_without_a_session_is_withdrawn() {
     let mut bench = Bench::idle(required());
     let start = CommandKind::StartSession {
         id_tag: tag("CARD-1"),
+        parent: None,
     };
     bench.at(2_000).order("c1", start);
     let decision = bench.at(3_000).restart(1_000);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use site_model::{
-    Change, ChargePointId, Command, CommandId, CommandKind, Fact, Milliamps, Outcome, SessionId,
-    WattHours,
+    Change, ChargePointId, Command, CommandId, CommandKind, Fact, Milliamps, Outcome, Reservation,
+    SessionId, WattHours,
 };
 
 pub(crate) const MAX_CURRENT: Milliamps = Milliamps(16_000);
@@ -19,6 +19,7 @@ pub(crate) struct Account {
     cap: Option<Milliamps>,
     profile: Option<Milliamps>,
     register: WattHours,
+    reserved: Option<Reservation>,
     /// Energy of ended sessions and unattributed energy.
     pub(crate) attributed: u64,
 }
@@ -57,6 +58,7 @@ impl Books {
         owners.into_iter().flatten().fold(MAX_CURRENT, Ord::min)
     }
 
+    #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
     pub(crate) fn enter(&mut self, fact: &Fact) {
         match &fact.change {
             Change::AvailabilityChanged {
@@ -73,8 +75,29 @@ impl Books {
                 session,
                 charge_point,
                 meter_start,
+                id_tag,
+                reservation,
                 ..
-            } => self.start(session, charge_point, *meter_start),
+            } => {
+                let kept = self.account(charge_point).reserved.as_ref();
+                let own = kept.filter(|kept| kept.id_tag == *id_tag);
+                assert_eq!(*reservation, own.map(|own| own.id), "{kept:?} for {id_tag}");
+                assert_eq!(kept, own, "kept for somebody else");
+                self.start(session, charge_point, *meter_start);
+            }
+            Change::ReservationMade(reservation) => {
+                let account = self.account(&reservation.charge_point);
+                let other = account.reserved.replace(reservation.clone());
+                assert!(other.is_none_or(|other| other.id == reservation.id));
+            }
+            Change::ReservationEnded {
+                charge_point,
+                reservation,
+                ..
+            } => {
+                let kept = self.account(charge_point).reserved.take();
+                assert_eq!(kept.map(|kept| kept.id), Some(*reservation));
+            }
             Change::SessionEnded {
                 session,
                 charge_point,

@@ -9,7 +9,7 @@ use site_core::{
 use site_model::{
     BootId, Change, ChargePointId, Command, CommandId, CommandKind, ConnectorId, ConnectorType,
     DeviceFault, DeviceId, EnergySource, Fact, IdTag, LimitOwner, Milliamps, Monotonic, Outcome,
-    Reading, SessionId, Timestamp, WallTime,
+    Reading, Reservation, ReservationId, SessionId, Timestamp, WallTime,
 };
 
 use crate::books::{Books, MAX_CURRENT, sound};
@@ -191,6 +191,7 @@ impl World {
             Action::PublishSnapshot { charge_point } => {
                 assert!(self.site.view(&charge_point).is_some());
             }
+            Action::AnswerReservation { .. } => {}
             Action::AnswerCommand { id, outcome } => {
                 if !matches!(outcome, Outcome::Refused(_)) {
                     let before = self.answers.insert(id.clone(), outcome);
@@ -281,6 +282,7 @@ impl World {
             }),
             94..96 => self.check_replay(),
             96..98 => self.profiles_limit(i),
+            98..100 => self.reserve(),
             _ => self.poll(i),
         }
     }
@@ -358,6 +360,7 @@ impl World {
         let kind = match self.rng.u8(0..10) {
             0..4 if i == 1 => CommandKind::StartSession {
                 id_tag: IdTag::new("CARD-1").unwrap(),
+                parent: None,
             },
             0..2 => CommandKind::StopSession {
                 reason: site_model::StopReason::Local,
@@ -390,8 +393,33 @@ impl World {
         });
     }
 
+    /// For the tag that orders start with, or for another one, which keeps it out.
+    fn reserve(&mut self) {
+        let reservation = ReservationId(self.rng.i64(1..3));
+        if self.chance(40) {
+            self.happen(Event::ReservationCancelled {
+                charge_point: charge_point(1),
+                reservation,
+            });
+            return;
+        }
+        let id_tag = ["CARD-1", "CARD-2"][usize::from(self.chance(30))];
+        let anywhere = self.rng.bool();
+        let wish = Reservation {
+            charge_point: charge_point(1),
+            id: reservation,
+            connector: ConnectorId::new(1).ok().filter(|_| !anywhere),
+            id_tag: IdTag::new(id_tag).unwrap(),
+            parent: None,
+            expires: WallTime(self.wall + self.rng.i64(1_000..90_000)),
+        };
+        self.happen(Event::ReservationWished(wish));
+    }
+
     fn repeat_an_order(&mut self) {
-        if let Some(command) = self.rng.choice(&self.sent).cloned() {
+        if let Some(mut command) = self.rng.choice(&self.sent).cloned() {
+            // Its time is counted from its arrival.
+            command.expires_at = Monotonic(self.monotonic + self.rng.u64(0..60_000));
             self.happen(Event::CommandReceived(command));
         }
     }
@@ -478,6 +506,7 @@ impl World {
                     Outcome::Refused(_) => panic!("a refused order was opened"),
                 }),
                 Change::StatusChanged { status, .. } => count(status.as_str()),
+                Change::ReservationEnded { end, .. } => count(end.as_str()),
                 Change::ChargePointAnnounced(_)
                 | Change::DeviceOnline { .. }
                 | Change::DeviceOffline { .. }
@@ -487,6 +516,7 @@ impl World {
                 | Change::LimitGranted { .. }
                 | Change::ProfileLimitChanged { .. }
                 | Change::CommandOpened(_)
+                | Change::ReservationMade(_)
                 | Change::ClockCorrected { .. } => {}
             }
         }

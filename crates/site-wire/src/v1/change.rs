@@ -4,7 +4,8 @@ use site_model as model;
 use site_model::{
     Announcement, Command, CommandKind, ConnectorAnnouncement, ConnectorStatus, ConnectorType,
     DeviceFault, EnergySource, LimitOwner, Milliamps, Monotonic, Outcome, Reconstruction,
-    RefusalReason, StopReason, WallTime, WattHours, Watts,
+    RefusalReason, Reservation, ReservationEnd, ReservationId, StopReason, WallTime, WattHours,
+    Watts,
 };
 
 use super::{AnnouncedConnector, BadField, Change, Order, Reconstructed, field};
@@ -82,6 +83,7 @@ impl From<&model::Change> for Change {
                 meter_start,
                 source,
                 billing_grade,
+                reservation,
             } => Self::SessionStarted {
                 session_id: session.to_string(),
                 charge_point_id: charge_point.to_string(),
@@ -90,6 +92,7 @@ impl From<&model::Change> for Change {
                 meter_start_wh: meter_start.0,
                 energy_source: source.to_string(),
                 billing_grade: *billing_grade,
+                reservation_id: reservation.map(|reservation| reservation.0),
             },
             M::MeterRead { session, meter } => Self::MeterRead {
                 session_id: session.to_string(),
@@ -166,6 +169,23 @@ impl From<&model::Change> for Change {
                 command_id: id.to_string(),
                 outcome: outcome_word(*outcome).to_owned(),
                 reason: refusal(*outcome).map(|reason| reason.as_str().to_owned()),
+            },
+            M::ReservationMade(kept) => Self::ReservationMade {
+                charge_point_id: kept.charge_point.to_string(),
+                reservation_id: kept.id.0,
+                connector_id: kept.connector.map(model::ConnectorId::get),
+                id_tag: kept.id_tag.to_string(),
+                parent_id_tag: kept.parent.as_ref().map(ToString::to_string),
+                expires_at_ms: kept.expires.0,
+            },
+            M::ReservationEnded {
+                charge_point,
+                reservation,
+                end,
+            } => Self::ReservationEnded {
+                charge_point_id: charge_point.to_string(),
+                reservation_id: reservation.0,
+                end: end.to_string(),
             },
             M::ClockCorrected { boot, offset_ms } => Self::ClockCorrected {
                 corrected_boot: boot.to_string(),
@@ -253,6 +273,7 @@ impl TryFrom<Change> for model::Change {
                 meter_start_wh,
                 energy_source,
                 billing_grade,
+                reservation_id,
             } => Self::SessionStarted {
                 session: field::session(&session_id)?,
                 charge_point: field::charge_point(&charge_point_id)?,
@@ -261,6 +282,7 @@ impl TryFrom<Change> for model::Change {
                 meter_start: WattHours(meter_start_wh),
                 source: field::word("energy_source", &energy_source, EnergySource::parse)?,
                 billing_grade,
+                reservation: reservation_id.map(ReservationId),
             },
             Change::MeterRead {
                 session_id,
@@ -350,6 +372,30 @@ impl TryFrom<Change> for model::Change {
                 id: field::command(&command_id)?,
                 outcome: outcome_of(&outcome, reason.as_deref())?,
             },
+            Change::ReservationMade {
+                charge_point_id,
+                reservation_id,
+                connector_id,
+                id_tag,
+                parent_id_tag,
+                expires_at_ms,
+            } => Self::ReservationMade(Reservation {
+                charge_point: field::charge_point(&charge_point_id)?,
+                id: ReservationId(reservation_id),
+                connector: connector_id.map(field::connector).transpose()?,
+                id_tag: field::id_tag(&id_tag)?,
+                parent: parent_id_tag.as_deref().map(field::id_tag).transpose()?,
+                expires: WallTime(expires_at_ms),
+            }),
+            Change::ReservationEnded {
+                charge_point_id,
+                reservation_id,
+                end,
+            } => Self::ReservationEnded {
+                charge_point: field::charge_point(&charge_point_id)?,
+                reservation: ReservationId(reservation_id),
+                end: field::word("end", &end, ReservationEnd::parse)?,
+            },
             Change::ClockCorrected {
                 corrected_boot,
                 offset_ms,
@@ -364,8 +410,9 @@ impl TryFrom<Change> for model::Change {
 impl From<&CommandKind> for Order {
     fn from(kind: &CommandKind) -> Self {
         match kind {
-            CommandKind::StartSession { id_tag } => Self::StartSession {
+            CommandKind::StartSession { id_tag, parent } => Self::StartSession {
                 id_tag: id_tag.to_string(),
+                parent_id_tag: parent.as_ref().map(ToString::to_string),
             },
             CommandKind::StopSession { reason } => Self::StopSession {
                 stop_reason: (*reason != StopReason::Local).then(|| reason.to_string()),
@@ -383,8 +430,12 @@ impl TryFrom<&Order> for CommandKind {
 
     fn try_from(order: &Order) -> Result<Self, BadField> {
         Ok(match order {
-            Order::StartSession { id_tag } => Self::StartSession {
+            Order::StartSession {
+                id_tag,
+                parent_id_tag,
+            } => Self::StartSession {
                 id_tag: field::id_tag(id_tag)?,
+                parent: parent_id_tag.as_deref().map(field::id_tag).transpose()?,
             },
             Order::StopSession { stop_reason } => Self::StopSession {
                 reason: stop_reason

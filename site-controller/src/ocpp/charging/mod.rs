@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, Wish, Wishes};
+use super::{Shared, Verdict, Wish, Wishes};
 use crate::clock::Clock;
 use crate::store::{Store, profiles, stations};
 
@@ -200,7 +200,7 @@ impl Keeper {
         }
     }
 
-    async fn ask_site(&self, id: Option<CommandId>, wish: Wish) -> Result<bool, String> {
+    async fn ask_site(&self, id: Option<CommandId>, wish: Wish) -> Result<Verdict, String> {
         let asked = async {
             let verdict = self.site.make(id, wish).await?;
             verdict.await.map_err(|_| "the site stops".to_owned())
@@ -316,12 +316,12 @@ impl Keeper {
         }
         let verdict = self.ask_site(start.id, start.wish).await;
         // Of a start whose fate is not known the profile stays until the site shows what came of it.
-        if verdict == Ok(false)
+        if matches!(verdict, Ok(Verdict::Refused(_)))
             && let Err(problem) = self.keep(before).await
         {
             self.refused("Taking back the profile of a refused start", &problem);
         }
-        verdict == Ok(true)
+        verdict == Ok(Verdict::Accepted)
     }
 
     async fn expect(&mut self, start: &Start) -> Result<(), String> {

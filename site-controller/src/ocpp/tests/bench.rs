@@ -28,7 +28,7 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 use tokio_util::sync::CancellationToken;
 
 use super::super::socket::Stream;
-use super::super::{Endpoint, StationRequest, StationStatus, Stations, Wish};
+use super::super::{Endpoint, StationRequest, StationStatus, Stations, Verdict, Wish};
 use crate::clock::Clock;
 use crate::secret::Secret;
 use crate::store::{Options, Store, StoreEvent};
@@ -74,7 +74,7 @@ fn taken(
             if let Wish::ProfilesLimit(limits) = request.wish {
                 told.send_replace(Some(limits));
                 // Its task may have gone.
-                let _unheard = request.reply.send(true);
+                let _unheard = request.reply.send(Verdict::Accepted);
             } else if passed_on.send(request).await.is_err() {
                 return;
             }

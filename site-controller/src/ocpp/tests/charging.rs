@@ -1,10 +1,12 @@
 //! Charging profiles: what a central system installs is stored, told to the site, and holds without it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use site_model::IdTag;
 use tokio::time::timeout;
 
-use super::super::Wish;
+use super::super::{Verdict, Wish};
 use super::bench::{Bench, Csms, SOON};
 use super::transactions::{ended, started};
 
@@ -166,13 +168,20 @@ async fn a_start_with_a_profile_is_taken_with_it_or_not_at_all() {
         let wish = Wish::Start {
             connector: None,
             id_tag: IdTag::new("GOOD").unwrap(),
+            parent: None,
+            within: Duration::from_mins(1),
         };
         assert_eq!(request.wish, wish);
         assert_eq!(bench.limit(), Some(7_000), "before anything may flow");
         if accepted {
             bench.authorize(true).await;
         }
-        request.reply.send(accepted).unwrap();
+        let verdict = if accepted {
+            Verdict::Accepted
+        } else {
+            Verdict::Refused(None)
+        };
+        request.reply.send(verdict).unwrap();
         let word = if accepted { "Accepted" } else { "Rejected" };
         assert_eq!(csms.next().await, json!([3, "cmd_1", {"status": word}]));
         let left = accepted.then_some(7_000);
@@ -190,7 +199,7 @@ async fn a_start_with_a_profile_is_taken_with_it_or_not_at_all() {
         .await;
     let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
     bench.authorize(true).await;
-    request.reply.send(true).unwrap();
+    request.reply.send(Verdict::Accepted).unwrap();
     assert_eq!(csms.next().await[2], json!({"status": "Accepted"}));
     bench.limit_becomes(Some(7_000)).await;
     bench.authorize(false).await;

@@ -124,6 +124,7 @@ fn begins(number: i64) -> Change {
         meter_start: register(number, 0),
         source: EnergySource::ExternalMeter,
         billing_grade: true,
+        reservation: None,
     }
 }
 

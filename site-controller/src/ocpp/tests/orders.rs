@@ -1,12 +1,17 @@
 //! What a central system asks, and what it is answered.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use site_model::{CommandId, ConnectorId, IdTag, StopReason};
+use site_model::{
+    CommandId, ConnectorId, IdTag, RefusalReason, Reservation, ReservationAnswer, ReservationId,
+    StopReason, WallTime,
+};
 use tokio::time::timeout;
 
-use super::super::Wish;
 use super::super::settings::OFFERED;
-use super::bench::{Bench, Csms, SOON};
+use super::super::{Verdict, Wish};
+use super::bench::{Bench, Csms, SOON, charge_point};
 use super::transactions::{NOON, ended, session, started};
 
 #[tokio::test]
@@ -23,6 +28,8 @@ async fn an_order_is_answered_with_what_the_site_says_and_its_id_is_the_order_s(
             Wish::Start {
                 connector: number(1),
                 id_tag: id_tag.clone(),
+                parent: None,
+                within: Duration::from_mins(1),
             },
         ),
         (
@@ -31,6 +38,8 @@ async fn an_order_is_answered_with_what_the_site_says_and_its_id_is_the_order_s(
             Wish::Start {
                 connector: None,
                 id_tag,
+                parent: None,
+                within: Duration::from_mins(1),
             },
         ),
         (
@@ -43,15 +52,62 @@ async fn an_order_is_answered_with_what_the_site_says_and_its_id_is_the_order_s(
         ),
     ];
     for (action, fields, wish) in cases {
-        for (accepted, word) in [(true, "Accepted"), (false, "Rejected")] {
+        let refused = Verdict::Refused(Some(RefusalReason::DeviceOffline));
+        for (verdict, word) in [(Verdict::Accepted, "Accepted"), (refused, "Rejected")] {
             csms.ask("cmd_1", action, &fields).await;
             let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
             assert_eq!(request.wish, wish);
             assert_eq!(request.id, CommandId::new("cmd_1").ok());
-            request.reply.send(accepted).unwrap();
+            request.reply.send(verdict).unwrap();
             let answer = csms.next().await;
             assert_eq!(answer, json!([3, "cmd_1", {"status": word}]));
         }
+    }
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_reservation_is_answered_with_what_the_site_says() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let asked = |connector: i64| {
+        json!({"connectorId": connector, "expiryDate": "2025-11-22T12:00:00Z", "idTag": "GOOD",
+            "parentIdTag": "FLEET", "reservationId": 7})
+    };
+    let reservation = |connector| Reservation {
+        charge_point: charge_point(),
+        id: ReservationId(7),
+        connector,
+        id_tag: IdTag::new("GOOD").unwrap(),
+        parent: IdTag::new("FLEET").ok(),
+        expires: WallTime(NOON),
+    };
+    for (number, connector) in [(1, ConnectorId::new(1).ok()), (0, None)] {
+        for answer in ReservationAnswer::ALL {
+            csms.ask("1", "ReserveNow", &asked(number)).await;
+            let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+            assert_eq!(request.wish, Wish::Reserve(reservation(connector)));
+            request.reply.send(Verdict::Reservation(*answer)).unwrap();
+            assert_eq!(
+                csms.next().await,
+                json!([3, "1", {"status": answer.as_str()}])
+            );
+        }
+    }
+    // A connector that cannot be.
+    csms.ask("2", "ReserveNow", &asked(300)).await;
+    assert_eq!(csms.next().await, json!([3, "2", {"status": "Rejected"}]));
+    for (answer, word) in [
+        (ReservationAnswer::Accepted, "Accepted"),
+        (ReservationAnswer::Rejected, "Rejected"),
+    ] {
+        csms.ask("3", "CancelReservation", &json!({"reservationId": 7}))
+            .await;
+        let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+        assert_eq!(request.wish, Wish::CancelReservation(ReservationId(7)));
+        request.reply.send(Verdict::Reservation(answer)).unwrap();
+        assert_eq!(csms.next().await, json!([3, "3", {"status": word}]));
     }
     bench.end().await;
 }
@@ -76,7 +132,7 @@ async fn a_transaction_is_stopped_by_its_id_and_only_while_it_runs() {
         reason,
     };
     assert_eq!(request.wish, stop(StopReason::Remote));
-    request.reply.send(true).unwrap();
+    request.reply.send(Verdict::Accepted).unwrap();
     assert_eq!(csms.next().await, json!([3, "2", {"status": "Accepted"}]));
 
     // A tag that the central system does not accept ends its session.

@@ -201,6 +201,7 @@ pub(super) fn started(name: &str, meter: u64) -> Change {
         meter_start: WattHours(meter),
         source: EnergySource::ExternalMeter,
         billing_grade: true,
+        reservation: None,
     }
 }
 
