@@ -1,17 +1,14 @@
 //! Size of the gateway's binary and its memory with 32 connectors.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use simulator::{ChargerOptions, TcpServer, World};
+use scenarios::Depot;
 
 use crate::{Figure, process};
 
 const CONNECTORS: usize = 32;
-const CHARGERS_PER_BUS: usize = 4;
 
 pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     let beside = demo::Binaries::beside_this_program()?;
@@ -31,9 +28,7 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     .await?;
     let tenant = cloud.tenant("Bench", 1_000_000_000)?;
     let enrolled = cloud.enrol(&tenant.site_id)?;
-    let world = World::new(3);
-    let (configuration, chargers, _servers) = site(&world).await?;
-    let driver = tokio::spawn(simulator::run(world.clone()));
+    let depot = Depot::start(3, CONNECTORS).await?;
     let gateway_folder = folder.path().join("gateway");
     demo::Gateway::configure(
         &gateway_folder,
@@ -41,7 +36,7 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
         demo::MqttLink {
             port: cloud.mqtt_port(),
         },
-        &configuration,
+        depot.configuration(),
     )?;
     let gateway = demo::Gateway::start(&binaries, &gateway_folder).await?;
     let api = cloud.api(&tenant.key)?;
@@ -52,7 +47,7 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
     )
     .await
     .with_context(|| gateway.process.last_words())?;
-    for charger in &chargers {
+    for charger in &depot.chargers {
         charger.plug_in(simulator::Ev {
             ready_after_ms: 500,
             ..simulator::Ev::three_phase_11_kw()
@@ -68,7 +63,6 @@ pub(crate) async fn figures() -> anyhow::Result<Vec<Figure>> {
         highest = highest.max(process::resident_kib(gateway.process.id())?);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    driver.abort();
     Ok(vec![
         Figure::at_most(
             "gateway: size of the binary (profile gateway)",
@@ -97,48 +91,4 @@ fn gateway_binary(cloud_api: &Path) -> anyhow::Result<PathBuf> {
         "build it first: cargo build --profile gateway -p site-controller"
     );
     Ok(binary)
-}
-
-async fn site(
-    world: &World,
-) -> anyhow::Result<(String, Vec<simulator::ChargerHandle>, Vec<TcpServer>)> {
-    let profile = Arc::new(
-        hw_profiles::find("bender-cc612")
-            .context("no profile")?
-            .clone(),
-    );
-    let mut text = String::new();
-    let mut connectors = String::new();
-    let mut chargers = Vec::new();
-    let mut servers = Vec::new();
-    for bus in 0..CONNECTORS / CHARGERS_PER_BUS {
-        let mut units = Vec::new();
-        let mut devices = String::new();
-        for place in 0..CHARGERS_PER_BUS {
-            let number = bus * CHARGERS_PER_BUS + place + 1;
-            let unit = u8::try_from(place + 1)?;
-            let charger = world.add_charger(
-                &format!("charger-{number}"),
-                profile.clone(),
-                ChargerOptions::default(),
-            );
-            units.push((unit, charger.device().clone()));
-            chargers.push(charger);
-            devices += &format!(
-                "[[bus.device]]\nid = \"charger-{number}\"\nprofile = \"bender-cc612\"\nunit = {unit}\n"
-            );
-            connectors += &format!(
-                "\n[[charge_point]]\nid = \"CP-{number:02}\"\n[[charge_point.connector]]\nid = 1\ntype = \"Type2\"\ndevice = \"charger-{number}\"\nmax_current_a = 16\nphases = 3\nauthorization = \"free\"\n"
-            );
-        }
-        let server = TcpServer::start(SocketAddr::from(([127, 0, 0, 1], 0)), units).await?;
-        let address = server.address();
-        text += &format!(
-            "[[bus]]\nname = \"bus-{bus}\"\ntcp = {{ host = \"{}\", port = {} }}\n{devices}",
-            address.ip(),
-            address.port()
-        );
-        servers.push(server);
-    }
-    Ok((text + &connectors, chargers, servers))
 }

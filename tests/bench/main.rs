@@ -1,6 +1,7 @@
 //! The figures. Each is a ratio within this run, or an absolute number beside its limit; a figure that
 //! is not reached is said and makes the exit status 1.
 
+mod catchup;
 mod gateway;
 mod latency;
 mod line;
@@ -89,6 +90,9 @@ async fn run(words: &[String]) -> anyhow::Result<bool> {
     let mut figures = Vec::new();
     if wanted("gateway") {
         figures.extend(gateway::figures().await?);
+    }
+    if wanted("catchup") {
+        figures.extend(catchup::figures().await?);
     }
     if wanted("line") {
         figures.extend(line::figures().await?);

@@ -8,6 +8,8 @@ use anyhow::{Context as _, ensure};
 use demo::{Binaries, until};
 use tokio::time::Instant;
 
+use scenarios::leave_out;
+
 fn demo() -> anyhow::Result<PathBuf> {
     let beside = Binaries::beside_this_program()?.cloud_api;
     Ok(beside.with_file_name("demo"))
@@ -164,10 +166,8 @@ fn in_own_mounts(command: &str) -> anyhow::Result<Option<Output>> {
             .status
             .success();
     if !allowed {
-        let note = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/left-out.txt");
-        std::fs::write(
-            note,
-            "scenarios: mounts of one's own are not allowed here, so the full disk and the missing pty were not tried\n",
+        leave_out(
+            "mounts of one's own are not allowed here, so the full disk and the missing pty were not tried",
         )?;
         return Ok(None);
     }

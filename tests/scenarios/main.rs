@@ -3,9 +3,11 @@
 
 #![expect(clippy::too_many_lines, reason = "a scenario is told in one piece")]
 
+mod backlog;
 mod bad_input;
 mod commands;
 mod demo_command;
+mod disk;
 mod documentation;
 mod independent;
 mod independent_devices;
@@ -18,6 +20,7 @@ mod ocpp_hostile;
 mod ocpp_sessions;
 mod ocpp_site;
 mod outages;
+mod partition;
 mod peers;
 mod quotas;
 mod scan;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -183,32 +184,56 @@ pub(crate) struct Mosquitto {
     pub(crate) process: Process,
     pub(crate) port: u16,
     folder: PathBuf,
+    /// Words before the program.
+    wrapper: Vec<String>,
 }
 
 impl Mosquitto {
     pub(crate) fn start(folder: &Path, access: &Path, port: u16) -> anyhow::Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        Self::start_at(folder, access, address, Vec::new())
+    }
+
+    /// With words before the program, for instance `ip netns exec NAME`.
+    pub(crate) fn start_at(
+        folder: &Path,
+        access: &Path,
+        address: SocketAddr,
+        wrapper: Vec<String>,
+    ) -> anyhow::Result<Self> {
+        let (ip, port) = (address.ip(), address.port());
         std::fs::create_dir_all(folder)?;
         let snippet = std::fs::read_to_string(access.join("mosquitto.conf"))?;
         // Debian's Mosquitto leaves root for an account that cannot read a test's private folder.
-        let text = format!("user root\nlistener {port} 127.0.0.1\npersistence false\n{snippet}\n");
+        let text = format!("user root\nlistener {port} {ip}\npersistence false\n{snippet}\n");
         std::fs::write(folder.join("mosquitto.conf"), text)?;
-        let process = Process::start("mosquitto", command(folder), folder)?;
+        let process = Process::start("mosquitto", command(folder, &wrapper), folder)?;
         Ok(Self {
             process,
             port,
             folder: folder.to_owned(),
+            wrapper,
         })
     }
 
     pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
-        self.process = Process::start("mosquitto", command(&self.folder), &self.folder)?;
+        self.process = Process::start(
+            "mosquitto",
+            command(&self.folder, &self.wrapper),
+            &self.folder,
+        )?;
         Ok(())
     }
 }
 
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new("mosquitto");
-    command.arg("-c").arg(folder.join("mosquitto.conf"));
+fn command(folder: &Path, wrapper: &[String]) -> Command {
+    let mut words: Vec<&str> = wrapper.iter().map(String::as_str).collect();
+    words.push("mosquitto");
+    let mut command = Command::new(words[0]);
+    command
+        .args(&words[1..])
+        .arg("-c")
+        .arg(folder.join("mosquitto.conf"));
     command
 }
 

@@ -1,6 +1,7 @@
 //! The cloud API as a process of its own, and its administration.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -12,6 +13,8 @@ use crate::{Api, Binaries, Credential, Process};
 /// How to start the cloud.
 #[derive(Debug, Clone, Default)]
 pub struct CloudOptions {
+    /// Where the API listens, without encryption; this machine's loopback if absent.
+    pub address: Option<Ipv4Addr>,
     /// Port of the API; 0 takes any.
     pub http_port: u16,
     /// Port of the embedded broker; 0 takes any.
@@ -20,6 +23,12 @@ pub struct CloudOptions {
     pub external_broker: Option<String>,
     /// Words before the program, for instance `faketime -f +1h`.
     pub wrapper: Vec<String>,
+}
+
+impl CloudOptions {
+    fn address(&self) -> Ipv4Addr {
+        self.address.unwrap_or(Ipv4Addr::LOCALHOST)
+    }
 }
 
 /// A running cloud.
@@ -92,10 +101,8 @@ impl Cloud {
     }
 
     async fn learn_ports(&mut self) -> anyhow::Result<()> {
-        let http = self
-            .process
-            .line("HTTP listening on http://127.0.0.1:")
-            .await?;
+        let announced = format!("HTTP listening on http://{}:", self.options.address());
+        let http = self.process.line(&announced).await?;
         self.options.http_port = http.parse().context("the HTTP port is no number")?;
         if self.options.external_broker.is_none() {
             let mqtt = self
@@ -110,7 +117,8 @@ impl Cloud {
     /// Address of the API, without a path.
     #[must_use]
     pub fn base(&self) -> String {
-        format!("http://127.0.0.1:{}", self.options.http_port)
+        let (address, port) = (self.options.address(), self.options.http_port);
+        format!("http://{address}:{port}")
     }
 
     /// Port of the embedded broker.
@@ -242,9 +250,11 @@ fn write_config(folder: &Path, options: &CloudOptions) -> anyhow::Result<()> {
             options.mqtt_port
         )
     });
+    let plain = options.address.map_or("", |_| "allow_plain = true\n");
     let text = format!(
-        "data_dir = {:?}\n\n[http]\nlisten = \"127.0.0.1:{}\"\n\n[mqtt]\n{mqtt}\n",
+        "data_dir = {:?}\n\n[http]\nlisten = \"{}:{}\"\n{plain}\n[mqtt]\n{mqtt}\n",
         data.display().to_string(),
+        options.address(),
         options.http_port
     );
     let path = folder.join("cloud-api.toml");
