@@ -5,6 +5,7 @@
 
 mod backlog;
 mod bad_input;
+mod charging;
 mod commands;
 mod demo_command;
 mod disk;

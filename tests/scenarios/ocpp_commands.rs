@@ -83,6 +83,24 @@ async fn a_remote_start_leads_to_a_session_and_a_remote_stop_ends_it() -> anyhow
         Value::Null
     );
 
+    // It is limited while it charges.
+    let limit = (
+        "set_power_limit",
+        json!({"connector_id": 2, "limit_watts": 7_400}),
+    );
+    let limiting = ("SetChargingProfile", accepted());
+    let (limited, asked) = depot.command(ONE, limit, limiting).await?;
+    assert_eq!(limited["status"], "Accepted");
+    let schedule = &asked["csChargingProfiles"]["chargingSchedule"];
+    assert_eq!(
+        (&asked["connectorId"], &schedule["chargingRateUnit"]),
+        (&json!(2), &json!("W"))
+    );
+    assert_eq!(
+        schedule["chargingSchedulePeriod"],
+        json!([{"startPeriod": 0, "limit": 7_400}])
+    );
+
     let path = format!("/sessions/{session}/stop");
     let stopping = ("RemoteStopTransaction", accepted());
     let (stopped, asked) = depot.order(ONE, (&path, &json!({})), stopping).await?;

@@ -94,6 +94,43 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
     })
     .await?;
 
+    // A power limit, in the charger's own register (mA in two words) and taken back.
+    let power =
+        |command: &str, parameters: Value| json!({"command": command, "parameters": parameters});
+    let orders = format!("/cpo/commands/{CHARGE_POINT}");
+    let register = async |milliamps: u16| {
+        let what = format!("the charger's register says {milliamps} mA");
+        until(DEADLINE, &what, async || {
+            let shown = charger.register("current_limit");
+            Ok((shown == Some(vec![0, milliamps])).then_some(()))
+        })
+        .await
+    };
+    let limit = power(
+        "set_power_limit",
+        json!({"connector_id": 1, "limit_watts": 4_900}),
+    );
+    let limited = post(&api, &orders, &limit).await?;
+    ensure!(limited["status"] == "Accepted", "{limited}");
+    register(7_100).await?;
+    until(DEADLINE, "the vehicle takes no more", async || {
+        Ok((charger.power_mw() <= 4_900_000).then_some(()))
+    })
+    .await?;
+    gateway
+        .status_when(DEADLINE, "the gateway says who limits", |status| {
+            let points = status["charge_points"].as_array().into_iter().flatten();
+            let point = points.filter(|point| point["charge_point_id"] == CHARGE_POINT);
+            let mut connectors = point.map(|point| &point["connectors"][0]);
+            connectors
+                .any(|one| one["limit_owner"] == "charging_profile" && one["limit_ma"] == 7_100)
+        })
+        .await?;
+    let free = power("clear_power_limit", json!({"connector_id": 1}));
+    let freed = post(&api, &orders, &free).await?;
+    ensure!(freed["status"] == "Accepted", "{freed}");
+    register(16_000).await?;
+
     let command = format!(
         "/cpo/commands/{}",
         started["command_id"].as_str().unwrap_or("")

@@ -188,7 +188,12 @@ async fn an_independent_central_system_starts_and_stops_a_session_at_a_modbus_ch
 }
 
 /// Calls a charge point from the central system; the answer, or its error.
-async fn order(control: u16, station: &str, action: &str, fields: Value) -> anyhow::Result<Value> {
+pub(crate) async fn order(
+    control: u16,
+    station: &str,
+    action: &str,
+    fields: Value,
+) -> anyhow::Result<Value> {
     let mut socket = TcpStream::connect(("127.0.0.1", control)).await?;
     let line = format!("{}\n", json!([station, action, fields]));
     socket.write_all(line.as_bytes()).await?;
@@ -209,7 +214,7 @@ async fn nothing_waits(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with_ocpp(port: u16, site: &SimulatedSite) -> String {
+pub(crate) fn with_ocpp(port: u16, site: &SimulatedSite) -> String {
     let url = format!("ws://127.0.0.1:{port}/ocpp/1.6");
     format!("[ocpp]\nurl = \"{url}\"\n\n{}", site.configuration())
 }
@@ -224,7 +229,7 @@ fn books(call: &Value) -> Option<Value> {
     }
 }
 
-fn car() -> Ev {
+pub(crate) fn car() -> Ev {
     Ev {
         ready_after_ms: 500,
         ..Ev::three_phase_11_kw()
@@ -248,7 +253,11 @@ async fn visit(stage: &Stage, charge_point: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn csms(ports: [u16; 2], first_id: u32, folder: &std::path::Path) -> anyhow::Result<Peer> {
+pub(crate) async fn csms(
+    ports: [u16; 2],
+    first_id: u32,
+    folder: &std::path::Path,
+) -> anyhow::Result<Peer> {
     let arguments = [
         ports[0].to_string(),
         ports[1].to_string(),
@@ -259,7 +268,7 @@ async fn csms(ports: [u16; 2], first_id: u32, folder: &std::path::Path) -> anyho
 }
 
 /// Every call that the central system printed so far.
-fn calls(csms: &Peer) -> Vec<Value> {
+pub(crate) fn calls(csms: &Peer) -> Vec<Value> {
     let printed = csms.process.printed();
     let lines = printed.lines();
     lines
@@ -267,7 +276,7 @@ fn calls(csms: &Peer) -> Vec<Value> {
         .collect()
 }
 
-async fn calls_when(
+pub(crate) async fn calls_when(
     csms: &Peer,
     limit: Duration,
     what: &str,
@@ -281,11 +290,14 @@ async fn calls_when(
     wanted.await.with_context(|| csms.process.last_words())
 }
 
-fn of_station<'a>(calls: &'a [Value], station: &'a str) -> impl Iterator<Item = &'a Value> {
+pub(crate) fn of_station<'a>(
+    calls: &'a [Value],
+    station: &'a str,
+) -> impl Iterator<Item = &'a Value> {
     calls.iter().filter(move |call| call["station"] == station)
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     Ok(listener.local_addr()?.port())
 }

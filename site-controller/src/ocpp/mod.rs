@@ -239,7 +239,7 @@ impl Stations {
             };
             let rules = (settings.profile_rules(), endpoint.electrics.as_slice());
             let (keeper, profiles) =
-                Keeper::restored(rules, wishes.clone(), store, clock, Arc::clone(&shared)).await;
+                Keeper::new(rules, wishes.clone(), store, clock, Arc::clone(&shared));
             tasks.spawn(keeper.run(stop.clone()));
             let security = Security::load(store.dir(), &endpoint).await;
             let mut station = Station::new(settings);

@@ -81,6 +81,28 @@ fn what_cannot_connect_or_would_travel_readable_is_told() {
     assert_eq!(plan.stations[0].tls, Tls::Off);
 }
 
+#[test]
+fn connectors_of_a_central_system_are_numbered_from_1_without_a_gap() {
+    let common = "url = \"ws://127.0.0.1:9/\"";
+    let text = with_ocpp(common, "");
+    let number = "# From 1.\nid = 1\n";
+    assert!(text.contains(number), "{text}");
+    let plan = Plan::parse(&text, Path::new("/nowhere")).unwrap();
+    let told: Vec<(u8, i64)> = plan.stations[0]
+        .electrics
+        .iter()
+        .map(|electrics| (electrics.phases, electrics.max.0))
+        .collect();
+    assert_eq!(told, [(3, 160)]);
+    let gap = text.replacen(number, &number.replace("id = 1", "id = 2"), 1);
+    let faults = Plan::parse(&gap, Path::new("/nowhere")).unwrap_err();
+    let found: Vec<(&str, &str)> = faults
+        .iter()
+        .map(|fault| (fault.place.key.as_str(), fault.remedy.as_str()))
+        .collect();
+    assert_eq!(found, [("charge_point[0].connector[0].id", "Use 1")]);
+}
+
 /// The sample with these lines in `[ocpp]` and this as `ocpp` of its charge point.
 fn with_ocpp(common: &str, own: &str) -> String {
     let own = if own.is_empty() {

@@ -92,6 +92,8 @@ pub(super) struct Keeper {
     clock: Clock,
     shared: Arc<Shared>,
     asks: mpsc::Receiver<Ask>,
+    /// What the file has is here.
+    restored: bool,
     /// What the site was told last; absent while it may not have heard it.
     told: Option<Vec<(ConnectorId, Option<Milliamps>)>>,
     /// Profiles were dropped that the file still has.
@@ -99,37 +101,43 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// With what the file has; what cannot be used is told and left out.
-    pub(super) async fn restored(
+    /// Reads what the file has when it can be had.
+    pub(super) fn new(
         (rules, electrics): (ProfileRules, &[Electrics]),
         site: Wishes,
         store: &Store,
         clock: &Clock,
         shared: Arc<Shared>,
     ) -> (Self, Asks) {
-        let mut charging = Charging::new(rules, electrics);
-        let id = site.charge_point.clone();
-        let stored = store.work(move |db| profiles::installed(db, &id)).await;
-        for row in stored.unwrap_or_default() {
-            let no_place = || "there is no room or no connector for it".to_owned();
-            let restored = rows::kept(&row)
-                .and_then(|kept| charging.restore(kept).then_some(()).ok_or_else(no_place));
-            if let Err(problem) = restored {
-                tracing::warn!(charge_point.id = %site.charge_point, "The stored charging profile {} is left out: {problem}", row.profile_id);
-            }
-        }
         let (sender, asks) = mpsc::channel(ASKS_MAX);
         let keeper = Self {
-            charging,
+            charging: Charging::new(rules, electrics),
             site,
             store: store.clone(),
             clock: clock.clone(),
             shared,
             asks,
+            restored: false,
             told: None,
             unsaved: false,
         };
         (keeper, Asks(sender))
+    }
+
+    /// What cannot be used is told and left out.
+    async fn restore(&mut self) -> Result<(), String> {
+        let id = self.site.charge_point.clone();
+        let stored = self.store.work(move |db| profiles::installed(db, &id));
+        let no_place = || "there is no room or no connector for it".to_owned();
+        for row in stored.await? {
+            let kept = rows::kept(&row);
+            let taken = kept.map(|kept| self.charging.restore(kept));
+            if let Err(problem) = taken.and_then(|taken| taken.then_some(()).ok_or_else(no_place)) {
+                tracing::warn!(charge_point.id = %self.site.charge_point, "The stored charging profile {} is left out: {problem}", row.profile_id);
+            }
+        }
+        self.restored = true;
+        Ok(())
     }
 
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -171,12 +179,18 @@ impl Keeper {
         Instant::now() + within
     }
 
-    /// Follows the sessions, and tells the site what each connector is left. Before the site has
-    /// shown its sessions what it has journaled holds.
+    /// Follows the sessions, and tells the site what each connector is left. Until the sessions are
+    /// shown and the file is read, the limits that the site has journaled hold.
     async fn look(&mut self) {
         let Some(seen) = self.shared.charging.seen() else {
             return;
         };
+        if !self.restored
+            && let Err(problem) = self.restore().await
+        {
+            tracing::debug!(charge_point.id = %self.site.charge_point, "The charging profiles are read later: {problem}");
+            return;
+        }
         self.unsaved |= self.charging.follow(&seen);
         if self.unsaved {
             let saved = self.save(&self.charging).await;
@@ -258,9 +272,16 @@ impl Keeper {
         tracing::warn!(charge_point.id = %self.site.charge_point, "{what} was refused: {problem}");
     }
 
+    /// Nothing is changed before everything is known.
+    async fn ready(&mut self) -> Result<(), String> {
+        self.look().await;
+        let known = self.restored.then_some(());
+        known.ok_or_else(|| "what is installed cannot be read yet".to_owned())
+    }
+
     /// Installed, stored, and the site told.
     async fn set(&mut self, request: SetChargingProfileRequest) -> Result<(), String> {
-        self.look().await;
+        self.ready().await?;
         let profile = request.cs_charging_profiles;
         let named = match profile.transaction_id {
             Some(id) => self.session(id).await?,
@@ -281,6 +302,7 @@ impl Keeper {
     }
 
     async fn clear(&mut self, criteria: &ClearChargingProfileRequest) -> Result<bool, String> {
+        self.ready().await?;
         let mut changed = self.charging.clone();
         let cleared = changed.clear(criteria);
         if cleared {
@@ -308,12 +330,13 @@ impl Keeper {
 
     /// The profile is in force before the site may start, and goes with a start that is not taken.
     async fn start(&mut self, start: Start) -> bool {
-        self.look().await;
-        let before = self.charging.clone();
-        if let Err(problem) = self.expect(&start).await {
-            self.refused("A start with a charging profile", &problem);
-            return false;
-        }
+        let before = match self.expect(&start).await {
+            Ok(before) => before,
+            Err(problem) => {
+                self.refused("A start with a charging profile", &problem);
+                return false;
+            }
+        };
         let verdict = self.ask_site(start.id, start.wish).await;
         // Of a start whose fate is not known the profile stays until the site shows what came of it.
         if matches!(verdict, Ok(Verdict::Refused(_)))
@@ -324,7 +347,9 @@ impl Keeper {
         verdict == Ok(Verdict::Accepted)
     }
 
-    async fn expect(&mut self, start: &Start) -> Result<(), String> {
+    /// The profiles as they were before.
+    async fn expect(&mut self, start: &Start) -> Result<Charging, String> {
+        self.ready().await?;
         let connector = start.connector.or_else(|| self.only_connector());
         let connector = connector.ok_or("it names no connector, and there are several")?;
         let at = time(&self.clock.now())?;
@@ -332,7 +357,9 @@ impl Keeper {
         changed
             .expect(at, i64::from(connector.get()), start.profile.clone())
             .map_err(|refused| refused.to_string())?;
-        self.keep(changed).await
+        let before = self.charging.clone();
+        self.keep(changed).await?;
+        Ok(before)
     }
 
     fn only_connector(&self) -> Option<ConnectorId> {

@@ -85,8 +85,11 @@ fn taken(
 
 impl Bench {
     pub(super) async fn start() -> Self {
+        Self::start_at(Clock::system(BootId(1))).await
+    }
+
+    pub(super) async fn start_at(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let clock = Clock::system(BootId(1));
         Self::with(listener, clock, TempDir::new().unwrap(), None).await
     }
 

@@ -1,14 +1,16 @@
 //! Charging profiles: what a central system installs is stored, told to the site, and holds without it.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use site_model::IdTag;
+use site_model::{BootId, IdTag, WallTime};
 use tokio::time::timeout;
 
 use super::super::{Verdict, Wish};
 use super::bench::{Bench, Csms, SOON};
 use super::transactions::{ended, started};
+use crate::clock::{Clock, SystemTime, Trust};
 
 /// A schedule with these periods of (start in s, limit), from one minute ago.
 fn schedule(unit: &str, periods: &[(i64, f64)]) -> Value {
@@ -112,6 +114,43 @@ async fn a_schedule_steps_at_its_second_while_the_central_system_is_away() {
     bench.limit_becomes(Some(0)).await;
     let stepped_ms = bench.wall_ms() - now.as_millisecond();
     assert!(stepped_ms >= 3_000, "{stepped_ms} ms after its beginning");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_becomes_known_or_is_set_is_followed_without_a_word_of_the_central_system() {
+    let system = Arc::new(Mutex::new(SystemTime {
+        wall: WallTime(0),
+        trust: Trust::None,
+    }));
+    let read = Arc::clone(&system);
+    let clock = Clock::with_source(BootId(1), Arc::new(move || *read.lock().unwrap()));
+    let set = |time: &str| {
+        let time: jiff::Timestamp = time.parse().unwrap();
+        *system.lock().unwrap() = SystemTime {
+            wall: WallTime(time.as_millisecond()),
+            trust: Trust::Confirmed,
+        };
+    };
+    let mut bench = Bench::start_at(clock.clone()).await;
+    let mut csms = bench.accept().await;
+    csms.accept_boot().await;
+    csms.status().await;
+    csms.status().await;
+    let hours = schedule("A", &[(0, 10.0), (3_600, 6.0), (7_200, 14.0)]);
+    let by_clock = by_clock(1, "TxDefaultProfile", hours, "2033-05-18T00:00:00Z");
+    assert_eq!(csms.install(1, &by_clock).await, "Accepted");
+    assert_eq!(bench.limit(), Some(6_000), "it may be any hour");
+    let asked = json!({"connectorId": 1, "duration": 60});
+    let told = csms.asked("GetCompositeSchedule", &asked).await;
+    assert_eq!(told, json!({"status": "Rejected"}), "nobody knows yet");
+    drop(csms);
+
+    set("2033-05-18T00:30:00Z");
+    assert!(clock.became_known().is_some());
+    bench.limit_becomes(Some(10_000)).await;
+    set("2033-05-18T02:30:00Z");
+    bench.limit_becomes(Some(14_000)).await;
     bench.end().await;
 }
 
