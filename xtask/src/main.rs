@@ -34,6 +34,15 @@ enum Chore {
         #[command(subcommand)]
         chore: ProfileChore,
     },
+    /// Runs the seeded world for as many seeds as wanted, a simulated day each; a night of it finds more than CI.
+    Simulate {
+        /// How many days.
+        #[arg(long, default_value_t = 2_000)]
+        seeds: u64,
+        /// The first seed; a failing one says its own.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Prints the figures; builds with `--release` and profile `gateway` first, which takes minutes.
     Bench {
         /// Only the figures whose name contains this: rest, line, modbus, latency, gateway.
@@ -79,6 +88,7 @@ fn main() -> ExitCode {
         Chore::Profile {
             chore: ProfileChore::Check { files },
         } => profile::check(&files),
+        Chore::Simulate { seeds, from } => simulate(seeds, from),
         Chore::Bench { only } => bench(only.as_deref()),
         Chore::Torture {
             kills,
@@ -193,6 +203,17 @@ fn torture(words: &[String], release: bool) -> anyhow::Result<()> {
         status.success(),
         "something was lost, doubled, wrong or damaged"
     );
+    Ok(())
+}
+
+fn simulate(seeds: u64, from: u64) -> anyhow::Result<()> {
+    let status = cargo()
+        .args(["test", "--quiet", "--test", "world", "--"])
+        .args(["a_day_with_every_fault", "--nocapture"])
+        .env("SIMULATE_SEEDS", seeds.to_string())
+        .env("SIMULATE_FROM", from.to_string())
+        .status()?;
+    ensure!(status.success(), "a seed failed; it is named above");
     Ok(())
 }
 

@@ -50,9 +50,10 @@ const MAY_USE: [(&str, &[&str]); 13] = [
 ];
 
 /// Which of our crates a crate's tests may use besides.
-const TESTS_MAY_USE: [(&str, &[&str]); 2] = [
+const TESTS_MAY_USE: [(&str, &[&str]); 3] = [
     ("firmware-agent", &["simulator"]),
     ("site-controller", &["simulator"]),
+    ("scenarios", &["cloud-api", "site-controller", "site-core"]),
 ];
 
 /// Crates that decide: which outside crates they may name.

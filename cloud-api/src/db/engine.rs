@@ -80,7 +80,10 @@ pub(super) fn spawn_writer(
 ) -> Result<(), DbError> {
     std::thread::Builder::new()
         .name("db-writer".to_owned())
-        .spawn(move || write_until_closed(&connection, &mut jobs))
+        .spawn(move || {
+            let answer = write_until_closed(&connection, &mut jobs);
+            end(connection, answer);
+        })
         .map(|_handle| ())
         .map_err(|error| cannot_open(path, &error.to_string()))
 }
@@ -97,13 +100,28 @@ pub(super) fn spawn_readers(
         let jobs = Arc::clone(&jobs);
         std::thread::Builder::new()
             .name(format!("db-reader-{number}"))
-            .spawn(move || read_until_closed(&connection, &jobs))
+            .spawn(move || {
+                let answer = read_until_closed(&connection, &jobs);
+                end(connection, answer);
+            })
             .map_err(|error| cannot_open(path, &error.to_string()))?;
     }
     Ok(())
 }
 
-fn read_until_closed(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>) {
+/// The file is closed before whoever waits for that hears of it: it may be about to replace the file.
+fn end(connection: Connection, answer: Option<oneshot::Sender<()>>) {
+    drop(connection);
+    if let Some(answer) = answer {
+        let _asker_gone = answer.send(());
+    }
+}
+
+/// Gives back whom to tell once the file is closed.
+fn read_until_closed(
+    connection: &Connection,
+    jobs: &Mutex<mpsc::Receiver<Read>>,
+) -> Option<oneshot::Sender<()>> {
     loop {
         let next = jobs
             .lock()
@@ -118,18 +136,19 @@ fn read_until_closed(connection: &Connection, jobs: &Mutex<mpsc::Receiver<Read>>
                 let result = run(connection, sql, &params).map(|done| done.rows);
                 let _asker_gone = answer.send(result);
             }
-            Some(Read::Close(answer)) => {
-                let _asker_gone = answer.send(());
-                return;
-            }
-            None => return,
+            Some(Read::Close(answer)) => return Some(answer),
+            None => return None,
         }
     }
 }
 
 type Pending = (Vec<Statement>, Answer<Vec<Done>>);
 
-fn write_until_closed(connection: &Connection, jobs: &mut mpsc::Receiver<Write>) {
+/// Gives back whom to tell once the file is closed.
+fn write_until_closed(
+    connection: &Connection,
+    jobs: &mut mpsc::Receiver<Write>,
+) -> Option<oneshot::Sender<()>> {
     let mut closing = None;
     while closing.is_none() {
         let mut group: Vec<Pending> = Vec::new();
@@ -165,9 +184,7 @@ fn write_until_closed(connection: &Connection, jobs: &mut mpsc::Receiver<Write>)
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
         tracing::warn!(%error, "Database log could not be folded into the file; the next start does it");
     }
-    if let Some(Some(answer)) = closing {
-        let _asker_gone = answer.send(());
-    }
+    closing.flatten()
 }
 
 /// Runs every transaction of the group under one commit, each behind its own savepoint, and

@@ -5,12 +5,14 @@
 //! [`run`] are its thin shells. The frame codec is this crate's own, bit by bit, so that a mistake
 //! in the driver's codec cannot cancel out.
 
+mod coarse;
 pub mod codec;
 mod device;
 mod physics;
 mod shell;
 mod world;
 
+pub use coarse::CoarseCharger;
 pub use codec::ExceptionCode;
 pub use device::{Answer, Damage, Fault, Rule, Violation, WriteRecord};
 pub use physics::{BaseLoad, Delivered, Ev};
