@@ -42,6 +42,22 @@ pub enum Task {
     },
     /// Order something and wait for its fate; exit code 0 only if it was applied.
     Command(CommandArgs),
+    /// Present a tag at a connector, as a reader there would: it begins a session or ends its own.
+    PresentTag(TagArgs),
+}
+
+/// A tag and where it is presented.
+#[derive(Debug, Args)]
+pub struct TagArgs {
+    /// Charge point, as configured.
+    pub charge_point: String,
+    /// Connector, from 1.
+    pub connector: u8,
+    /// The tag, as the reader spells it.
+    pub id_tag: String,
+    /// Answer as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// An order.

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use site_controller::cli::{Cli, CommandArgs, DEFAULT_CONFIG, DEFAULT_SOCKET, OrderArgs, Task};
+use site_controller::cli::{
+    Cli, CommandArgs, DEFAULT_CONFIG, DEFAULT_SOCKET, OrderArgs, TagArgs, Task,
+};
 use site_controller::config::{self, Plan};
 use site_controller::local::{self, Answer, Request};
 use site_controller::{app, log};
@@ -14,6 +16,8 @@ use site_controller::{app, log};
 const FAILURE: u8 = 1;
 /// Bad usage or configuration.
 const BAD_CONFIG: u8 = 2;
+/// A tag may be judged by its central system.
+const TAG_WITHIN: Duration = Duration::from_secs(60);
 /// The daemon answers a status request at once.
 const STATUS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -28,6 +32,7 @@ fn main() -> ExitCode {
         }
         Some(Task::Status { json }) => socket(&cli).and_then(|socket| status(&socket, *json)),
         Some(Task::Command(args)) => socket(&cli).and_then(|socket| command(&socket, args)),
+        Some(Task::PresentTag(args)) => socket(&cli).and_then(|socket| present(&socket, args)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,6 +100,32 @@ fn status(socket: &Path, json: bool) -> Ended {
         print_json(&status)
     } else {
         print(&local::render(&status));
+        Ok(())
+    }
+}
+
+fn present(socket: &Path, args: &TagArgs) -> Ended {
+    let request = Request::PresentTag {
+        charge_point_id: args.charge_point.clone(),
+        connector_id: args.connector,
+        id_tag: args.id_tag.clone(),
+    };
+    let answer = local::ask(socket, &request, TAG_WITHIN).map_err(failure)?;
+    let Answer::Tag { outcome, reason } = &answer else {
+        return Err(failure(
+            "the daemon answered something else: is it of another version?",
+        ));
+    };
+    let sentence = local::tag_sentence(outcome, reason.as_deref());
+    let refused = outcome == "refused";
+    if args.json {
+        print_json(&answer)?;
+    } else if !refused {
+        print(&format!("{sentence}\n"));
+    }
+    if refused {
+        Err(failure(sentence))
+    } else {
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! While the disk fails, what was decided is performed all the same: the core has been told and grants
 //! nothing new that costs money.
 
+mod presented;
 mod station;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
 use crate::local::report::{self, StatusReport};
-use crate::ocpp::{StationRequest, Stations, Verdict};
+use crate::ocpp::{Shown, StationRequest, Stations, Verdict};
 use crate::store::{CHECKPOINT_EVERY_FACTS, Found, Store, StoreEvent, Ticket};
 use crate::uplink::Uplink;
 
@@ -81,6 +82,24 @@ pub enum LocalRequest {
         /// Its fate.
         reply: oneshot::Sender<(CommandId, Outcome)>,
     },
+    /// To charge, or to stop charging.
+    Present {
+        /// The tag, and where.
+        tag: LocalTag,
+        /// What whoever presents it is shown.
+        reply: oneshot::Sender<Shown>,
+    },
+}
+
+/// A tag that somebody presents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalTag {
+    /// At which charge point.
+    pub charge_point: ChargePointId,
+    /// At which connector.
+    pub connector: site_model::ConnectorId,
+    /// Which.
+    pub id_tag: site_model::IdTag,
 }
 
 /// An order as it was given.
@@ -402,6 +421,7 @@ impl<B: Buses> Runtime<B> {
                 // Whoever asked may have hung up.
                 let _unheard = reply.send(self.status());
             }
+            LocalRequest::Present { tag, reply } => self.present(tag, Some(reply)),
             LocalRequest::Command { order, reply } => {
                 let now = self.parts.clock.now();
                 let timeout_ms = u64::try_from(order.timeout.as_millis()).unwrap_or(u64::MAX);

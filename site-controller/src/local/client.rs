@@ -48,7 +48,7 @@ pub fn ask(socket: &Path, request: &Request, at_most: Duration) -> Result<Answer
     let answer = exchange(stream, request, at_most).map_err(ClientError::HungUp)?;
     match answer {
         Answer::Error { message } => Err(ClientError::Refused(message)),
-        Answer::Status { .. } | Answer::Command { .. } => Ok(answer),
+        Answer::Status { .. } | Answer::Command { .. } | Answer::Tag { .. } => Ok(answer),
     }
 }
 

@@ -11,5 +11,5 @@ mod tests;
 
 pub use client::{ClientError, ask};
 pub use protocol::{Answer, Request};
-pub use render::{limit_sentence, outcome_sentence, render};
+pub use render::{limit_sentence, outcome_sentence, render, tag_sentence};
 pub use server::{ListenError, Listener};

@@ -283,6 +283,35 @@ pub fn outcome_sentence(outcome: &str, reason: Option<&str>) -> String {
     }
 }
 
+/// What became of a presented tag, as a sentence.
+#[must_use]
+pub fn tag_sentence(outcome: &str, reason: Option<&str>) -> String {
+    let told = match (outcome, reason) {
+        ("accepted", _) => {
+            return "Accepted: the vehicle may charge; plug it in if it is not.".into();
+        }
+        ("stopping", _) => return "The session ends.".into(),
+        (_, Some("blocked")) => "this tag is blocked",
+        (_, Some("expired")) => "this tag has expired",
+        (_, Some("invalid")) => "nobody here knows this tag",
+        (_, Some("concurrent_tx")) => "this tag charges elsewhere at the moment",
+        (_, Some("other_session")) => "another tag began the session that runs here",
+        (_, Some("not_understood")) => {
+            "the central system gave no answer that can be understood; see its frame log"
+        }
+        (_, Some("no_central_system")) => {
+            "this charge point has no central system that knows tags; start by `site-controller command … start-session`"
+        }
+        (_, Some("not_possible")) => "no session can begin or end there now",
+        (_, Some("busy")) => "other tags are being judged; try again",
+        (_, Some("site_silent")) => "the site did not answer in time; try again",
+        (_, reason) => reason
+            .and_then(RefusalReason::parse)
+            .map_or("for a reason this program does not know", refusal),
+    };
+    format!("Refused: {told}.")
+}
+
 /// What a connector may draw after an order: a cap above the installation's rating changes nothing.
 #[must_use]
 pub fn limit_sentence(report: &StatusReport, charge_point: &str, connector: u8) -> Option<String> {

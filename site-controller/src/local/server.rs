@@ -13,8 +13,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::protocol::{Answer, LINE_MAX_BYTES, Request};
-use crate::runtime::{LocalOrder, LocalRequest};
+use super::protocol::{Answer, LINE_MAX_BYTES, Request, Wanted};
+use crate::runtime::{LocalOrder, LocalRequest, LocalTag};
 
 /// Connections at once; the next waits in the system's queue.
 const CONNECTIONS_MAX: usize = 8;
@@ -22,6 +22,8 @@ const CONNECTIONS_MAX: usize = 8;
 const SILENT_MAX: Duration = Duration::from_secs(60);
 /// The core answers a status request at once; if not, this is worth saying.
 const CORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// A tag is judged by its central system, and then by the site.
+const TAG_ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 /// Owner and group.
 const MODE: u32 = 0o660;
 
@@ -146,10 +148,11 @@ async fn line(read: &mut BufReader<OwnedReadHalf>) -> io::Result<Vec<u8>> {
 async fn answer(line: &[u8], requests: &mpsc::Sender<LocalRequest>) -> Answer {
     let order = serde_json::from_slice::<Request>(line)
         .map_err(|error| format!("the request is not understood: {error}"))
-        .and_then(Option::<LocalOrder>::try_from);
+        .and_then(Wanted::try_from);
     let answered = match order {
-        Ok(None) => status(requests).await,
-        Ok(Some(order)) => command(order, requests).await,
+        Ok(Wanted::Status) => status(requests).await,
+        Ok(Wanted::Order(order)) => command(order, requests).await,
+        Ok(Wanted::Tag(tag)) => present(tag, requests).await,
         Err(message) => Err(message),
     };
     answered.unwrap_or_else(|message| Answer::Error { message })
@@ -175,6 +178,15 @@ async fn command(
     ask_core(requests, LocalRequest::Command { order, reply }).await?;
     match timeout(at_most, fate).await {
         Ok(Ok((id, outcome))) => Ok(Answer::fate(&id, outcome)),
+        Ok(Err(_)) | Err(_) => Err(core_silent()),
+    }
+}
+
+async fn present(tag: LocalTag, requests: &mpsc::Sender<LocalRequest>) -> Result<Answer, String> {
+    let (reply, shown) = oneshot::channel();
+    ask_core(requests, LocalRequest::Present { tag, reply }).await?;
+    match timeout(TAG_ANSWERED_WITHIN, shown).await {
+        Ok(Ok(shown)) => Ok(Answer::shown(shown)),
         Ok(Err(_)) | Err(_) => Err(core_silent()),
     }
 }

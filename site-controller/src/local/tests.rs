@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::protocol::LINE_MAX_BYTES;
 use super::report::*;
 use super::*;
+use crate::ocpp::Shown;
 use crate::runtime::{LocalOrder, LocalRequest};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -213,6 +214,10 @@ async fn play_core(mut requests: mpsc::Receiver<LocalRequest>) {
     while let Some(request) = requests.recv().await {
         match request {
             LocalRequest::Status(reply) => reply.send(report()).unwrap(),
+            LocalRequest::Present { tag, reply } => {
+                assert_eq!(tag.id_tag.as_str(), "04A1B2");
+                reply.send(Shown::Refused("blocked")).unwrap();
+            }
             LocalRequest::Command { order, reply } => {
                 let CommandKind::SetLimit { limit } = order.kind else {
                     panic!("{order:?}")

@@ -4,18 +4,15 @@
 use ocpp::ErrorCode;
 use ocpp::v16::{
     AvailabilityStatus, AvailabilityType, CancelReservationResponse, CancelReservationStatus,
-    ChangeAvailabilityResponse, ChargingProfile, ClearCacheResponse, ClearCacheStatus,
-    DataTransferResponse, DataTransferStatus, GetLocalListVersionResponse, RemoteStartStopStatus,
-    RemoteStartTransactionRequest, RemoteStartTransactionResponse, RemoteStopTransactionResponse,
-    Request, ReservationStatus, ReserveNowRequest, ReserveNowResponse, ResetResponse, ResetStatus,
-    Response, SendLocalListResponse, UnlockConnectorResponse, UnlockStatus, UpdateStatus,
+    ChangeAvailabilityResponse, ChargingProfile, DataTransferResponse, DataTransferStatus,
+    RemoteStartStopStatus, RemoteStartTransactionRequest, RemoteStartTransactionResponse,
+    RemoteStopTransactionResponse, Request, ReservationStatus, ReserveNowRequest,
+    ReserveNowResponse, ResetResponse, ResetStatus, Response, UnlockConnectorResponse,
+    UnlockStatus,
 };
 use site_model::{ConnectorId, IdTag, ReservationAnswer, ReservationId, WallTime};
 
 use super::Verdict;
-
-/// `GetLocalListVersion`: there is no local list here (OCPP 1.6 section 6.22).
-const NO_LOCAL_LIST: i64 = -1;
 
 /// What a call leads to.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +25,8 @@ pub(super) enum Asked {
     Order(Order),
     /// The charging profiles say.
     Profiles,
+    /// A call about who may charge; the list or the cache answers it.
+    Access,
 }
 
 /// An order of the central system.
@@ -146,10 +145,10 @@ pub(super) fn asked(request: &Request) -> Asked {
             let unknown = DataTransferStatus::UnknownVendorId;
             answer(DataTransferResponse::new(unknown))
         }
-        Request::ClearCache(_) => answer(ClearCacheResponse::new(ClearCacheStatus::Rejected)),
         Request::Reset(_) => answer(ResetResponse::new(ResetStatus::Rejected)),
-        Request::GetLocalListVersion(_) => answer(GetLocalListVersionResponse::new(NO_LOCAL_LIST)),
-        Request::SendLocalList(_) => answer(SendLocalListResponse::new(UpdateStatus::NotSupported)),
+        Request::SendLocalList(_) | Request::GetLocalListVersion(_) | Request::ClearCache(_) => {
+            Asked::Access
+        }
         Request::SetChargingProfile(_)
         | Request::ClearChargingProfile(_)
         | Request::GetCompositeSchedule(_) => Asked::Profiles,

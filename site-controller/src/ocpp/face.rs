@@ -66,6 +66,17 @@ fn time_of(now: &Timestamp) -> Option<Time> {
 }
 
 impl Notice {
+    /// A session could begin at a connector that shows this.
+    pub(super) fn could_begin(&self) -> bool {
+        matches!(
+            self.status,
+            ChargePointStatus::Available
+                | ChargePointStatus::Preparing
+                | ChargePointStatus::Reserved
+                | ChargePointStatus::Finishing
+        )
+    }
+
     fn whole(view: &ChargePointView) -> Self {
         use site_model::ChargePointStatus as Whole;
         let status = match view.status {

@@ -1,6 +1,7 @@
 //! The station side: each charge point behind this gateway is an OCPP 1.6J charge point towards its
 //! central system, over a WebSocket of its own. What it says follows from the facts of the journal.
 
+mod access;
 mod asked;
 mod charging;
 mod diagnostics;
@@ -39,6 +40,7 @@ use crate::clock::Clock;
 use crate::runtime::LocalRequest;
 use crate::store::Store;
 use crate::store::stations::{self, Place};
+use access::{Access, Gate, PRESENTED_MAX};
 use charging::Keeper;
 use extension::Extension;
 use face::Face;
@@ -48,6 +50,7 @@ use settings::Settings;
 use station::Station;
 use task::Task;
 
+pub use access::{About, Presentation, Shown};
 pub use endpoint::{Endpoint, InvalidUrl, Url};
 pub use station::Registration;
 
@@ -178,6 +181,9 @@ pub struct Stations {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    access: Mutex<Access>,
+    /// Where tags are presented.
+    gate: mpsc::Sender<Presentation>,
     changed: Notify,
     /// For the charging profiles.
     charging: charging::Watch,
@@ -190,6 +196,27 @@ struct State {
     status: StationStatus,
     /// The right time became known since the task looked: by so many milliseconds it was wrong.
     clock_set: Option<i64>,
+    /// The local list allows a tag that the central system does not; it is to be told.
+    list_conflict: bool,
+}
+
+impl State {
+    fn new(address: String, place: &Place, last_sequence: u64) -> Self {
+        Self {
+            face: None,
+            last_sequence,
+            status: StationStatus {
+                address,
+                connected_since: None,
+                registration: Registration::Unknown,
+                last_error: None,
+                waiting: place.waiting,
+                set_aside: place.set_aside,
+            },
+            clock_set: None,
+            list_conflict: false,
+        }
+    }
 }
 
 impl Stations {
@@ -213,22 +240,13 @@ impl Stations {
             let charge_point = endpoint.charge_point.clone();
             let settings = settings_of(&endpoint, store).await;
             let place = place_of(&charge_point, store, last_sequence).await;
-            let status = StationStatus {
-                address: endpoint.address(),
-                connected_since: None,
-                registration: Registration::Unknown,
-                last_error: None,
-                waiting: place.waiting,
-                set_aside: place.set_aside,
-            };
-            let state = State {
-                face: None,
-                last_sequence,
-                status,
-                clock_set: None,
-            };
+            let state = State::new(endpoint.address(), &place, last_sequence);
+            let access = Access::restored(&charge_point, store, settings.clone()).await;
+            let (gate, presented) = mpsc::channel(PRESENTED_MAX);
             let shared = Arc::new(Shared {
                 state: Mutex::new(state),
+                access: Mutex::new(access),
+                gate,
                 changed: Notify::new(),
                 charging: charging::Watch::default(),
             });
@@ -237,6 +255,8 @@ impl Stations {
                 charge_point: charge_point.clone(),
                 requests: requests.clone(),
             };
+            let (gate, asking) = Gate::new(&shared, store, clock, presented, &wishes);
+            tasks.spawn(gate.run(stop.clone()));
             let rules = (settings.profile_rules(), endpoint.electrics.as_slice());
             let (keeper, profiles) =
                 Keeper::new(rules, wishes.clone(), store, clock, Arc::clone(&shared));
@@ -254,6 +274,7 @@ impl Stations {
                 queue: Queue::new(store.clone(), charge_point, place.cursor),
                 profiles,
                 wishes,
+                asking,
                 clock: clock.clone(),
                 shared,
             };
@@ -282,6 +303,22 @@ impl Stations {
         if state.face.as_ref() != Some(&face) {
             state.face = Some(face);
             link.changed.notify_one();
+        }
+    }
+
+    /// A tag is presented at a charge point. Whether it may charge is judged where its central system's
+    /// word is known; without a central system nobody's is.
+    pub fn present(&self, charge_point: &ChargePointId, presentation: Presentation) {
+        let (presentation, reason) = match self.links.get(charge_point) {
+            None => (presentation, "no_central_system"),
+            Some(link) => match link.gate.try_send(presentation) {
+                Ok(()) => return,
+                Err(full) => (full.into_inner(), "busy"),
+            },
+        };
+        if let Some(reply) = presentation.reply {
+            // Whoever presented it may have gone.
+            let _unheard = reply.send(Shown::Refused(reason));
         }
     }
 
@@ -376,5 +413,10 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code under this lock can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn access(&self) -> MutexGuard<'_, Access> {
+        // No code under this lock can leave it half changed.
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

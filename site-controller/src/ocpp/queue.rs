@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use ocpp::v16::{Action, AuthorizationStatus, Request, V16};
+use ocpp::v16::{Action, AuthorizationStatus, IdTagInfo, Request, V16};
 use ocpp::{Action as _, Fate, MessageId, Payload as _, Time};
-use site_model::{Change, ChargePointId, Fact, SessionId, Timestamp};
+use site_model::{Change, ChargePointId, Fact, IdTag, SessionId, Timestamp};
 use station::queue::{Head, Next as After, StartToldAs, Step, Tries};
 
 use super::messages;
@@ -30,7 +30,7 @@ struct Outgoing {
 /// What a message is about.
 #[derive(Debug, Clone)]
 enum About {
-    Start(SessionId),
+    Start(SessionId, IdTag),
     Reading,
     Stop(SessionId),
 }
@@ -60,8 +60,13 @@ pub(super) struct Ready {
 /// What follows from an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It is done with. This session began with a tag that is not accepted, if any did.
-    Over { invalid: Option<SessionId> },
+    /// It is done with.
+    Over {
+        /// This session began with a tag that is not accepted, if any did.
+        invalid: Option<SessionId>,
+        /// What the central system says of the tag that a session began with.
+        said: Option<(IdTag, IdTagInfo)>,
+    },
     /// It is sent again after this time.
     Again(Duration),
 }
@@ -236,9 +241,12 @@ impl Queue {
     /// Takes the fate of the message on its way.
     pub(super) fn settled(&mut self, fate: &Fate<V16>, tries: Tries) -> Settled {
         let Some(mut outgoing) = self.outgoing.take() else {
-            return Settled::Over { invalid: None };
+            return Settled::Over {
+                invalid: None,
+                said: None,
+            };
         };
-        let mut invalid = None;
+        let (mut invalid, mut said) = (None, None);
         let ended = match tries.after(fate, outgoing.refused, 1) {
             After::Again { after, refused } => {
                 outgoing.refused = refused;
@@ -250,21 +258,23 @@ impl Queue {
                 transaction_id,
                 id_tag_info,
             } => match (outgoing.about, transaction_id) {
-                (About::Start(session), Some(transaction_id)) => {
+                (About::Start(session, id_tag), Some(transaction_id)) => {
                     let accepted = id_tag_info
+                        .as_ref()
                         .is_some_and(|info| info.status == AuthorizationStatus::Accepted);
                     invalid = (!accepted).then(|| session.clone());
+                    said = id_tag_info.map(|info| (id_tag, info));
                     Ended::Started {
                         session,
                         transaction_id,
                     }
                 }
                 (About::Stop(session), _) => Ended::Stopped { session },
-                (About::Reading | About::Start(_), _) => Ended::Read,
+                (About::Reading | About::Start(..), _) => Ended::Read,
             },
         };
         self.unsaved = Some((outgoing.sequence, ended));
-        Settled::Over { invalid }
+        Settled::Over { invalid, said }
     }
 
     /// The session that the central system knows by this id.
@@ -285,7 +295,7 @@ impl Queue {
             message: outgoing.payload.clone(),
             reason: fate.to_string(),
             start: match &outgoing.about {
-                About::Start(session) => Some(session.clone()),
+                About::Start(session, _) => Some(session.clone()),
                 About::Reading | About::Stop(_) => None,
             },
         }
@@ -344,8 +354,11 @@ enum Look {
 }
 
 fn about(fact: &Fact) -> Option<About> {
-    if let Change::SessionStarted { session, .. } = &fact.change {
-        return Some(About::Start(session.clone()));
+    if let Change::SessionStarted {
+        session, id_tag, ..
+    } = &fact.change
+    {
+        return Some(About::Start(session.clone(), id_tag.clone()));
     }
     if let Change::SessionEnded { session, .. } = &fact.change {
         return Some(About::Stop(session.clone()));

@@ -9,6 +9,7 @@ use ocpp::v16::{
 };
 use ocpp::{Payload as _, Text};
 use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue};
+use station::local_list::ListBounds;
 use station::profiles::ProfileRules;
 use station::queue::Tries;
 
@@ -22,13 +23,21 @@ pub(super) const OFFERED: &[Key] = &[
     Key::ChargingScheduleAllowedChargingRateUnit,
     Key::ChargingScheduleMaxPeriods,
     Key::ConnectorSwitch3to1PhaseSupported,
+    Key::AllowOfflineTxForUnknownId,
+    Key::AuthorizationCacheEnabled,
+    Key::AuthorizeRemoteTxRequests,
     Key::ConnectionTimeOut,
     Key::CpoName,
     Key::GetConfigurationMaxKeys,
     Key::HeartbeatInterval,
     Key::MaxChargingProfilesInstalled,
+    Key::LocalAuthListEnabled,
+    Key::LocalAuthListMaxLength,
+    Key::LocalAuthorizeOffline,
+    Key::LocalPreAuthorize,
     Key::NumberOfConnectors,
     Key::ReserveConnectorZeroSupported,
+    Key::SendLocalListMaxLength,
     Key::SecurityProfile,
     Key::StopTransactionOnInvalidId,
     Key::SupportedFeatureProfiles,
@@ -40,6 +49,7 @@ pub(super) const OFFERED: &[Key] = &[
 const FEATURES: &[&str] = &[
     "Core",
     "FirmwareManagement",
+    "LocalAuthListManagement",
     "Reservation",
     "RemoteTrigger",
     "SmartCharging",
@@ -152,6 +162,26 @@ impl Settings {
         let seconds = interval.as_secs().to_string();
         // Within the bounds of the key, so it is always taken.
         let _now = self.0.change(Key::HeartbeatInterval.name(), &seconds);
+    }
+
+    /// The keys themselves.
+    pub(super) fn keys(&self) -> &Configuration {
+        &self.0
+    }
+
+    /// Whether there is a local list, and how long it may be.
+    pub(super) fn local_list(&self) -> (bool, ListBounds) {
+        let whole = |key| usize::try_from(self.0.whole(key)).unwrap_or(usize::MAX);
+        let bounds = ListBounds {
+            tags_max: whole(Key::LocalAuthListMaxLength),
+            message_max: whole(Key::SendLocalListMaxLength),
+        };
+        (self.0.flag(Key::LocalAuthListEnabled), bounds)
+    }
+
+    /// A remote start is treated as if its tag were presented.
+    pub(super) fn judges_remote_starts(&self) -> bool {
+        self.0.flag(Key::AuthorizeRemoteTxRequests)
     }
 
     /// How long an authorised vehicle is waited for.

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ocpp::v16::{
-    BootNotificationResponse, ChangeConfigurationRequest, ChangeConfigurationResponse,
-    HeartbeatRequest, MessageTrigger, RegistrationStatus, Request, TriggerMessageRequest,
-    TriggerMessageResponse, TriggerMessageStatus, V16,
+    AuthorizeRequest, BootNotificationResponse, ChangeConfigurationRequest,
+    ChangeConfigurationResponse, ChargePointErrorCode, HeartbeatRequest, MessageTrigger,
+    RegistrationStatus, Request, TriggerMessageRequest, TriggerMessageResponse,
+    TriggerMessageStatus, V16,
 };
 use ocpp::{
     Calls, CallsSettings, End, ErrorCode, Fate, IncomingCall, MessageId, Received, Settled,
 };
-use ocpp::{Time, v16::Response};
-use site_model::Timestamp;
+use ocpp::{Text, Time, v16::Response};
+use site_model::{ConnectorId, Timestamp};
 use station::configuration::{Key, StoredValue};
 
 use super::Verdict;
@@ -78,6 +79,8 @@ pub(super) struct Heard {
     pub(super) configure: Option<Configure>,
     /// To be asked of the charging profiles.
     pub(super) profiles: Option<(MessageId, Request)>,
+    /// For the task: who may charge.
+    pub(super) access: Option<(MessageId, Request)>,
     /// The socket is to be closed, for this reason.
     pub(super) close: Option<&'static str>,
 }
@@ -107,6 +110,12 @@ pub(super) struct Station {
     message: Option<Waiting>,
     fate: Option<Fate<V16>>,
     outbox: Outbox,
+    /// Who is to be asked for.
+    wanted: Option<Text<20>>,
+    /// Who is being asked for.
+    asked_for: Option<Text<20>>,
+    said: Option<(Text<20>, Fate<V16>)>,
+    list_conflict: bool,
 }
 
 /// The oldest message about a transaction.
@@ -132,7 +141,36 @@ impl Station {
             message: None,
             fate: None,
             outbox: Outbox::default(),
+            wanted: None,
+            asked_for: None,
+            said: None,
+            list_conflict: false,
         }
+    }
+
+    /// Asks the central system whether this tag may charge; nobody waits for another one.
+    pub(super) fn ask_for(&mut self, id_tag: Text<20>) {
+        self.wanted = Some(id_tag);
+    }
+
+    /// What became of the last tag that was asked for.
+    pub(super) fn take_said(&mut self) -> Option<(Text<20>, Fate<V16>)> {
+        self.said.take()
+    }
+
+    /// The local list allows a tag that the central system does not (OCPP 1.6 section 3.5.2).
+    pub(super) fn list_conflicts(&mut self) {
+        self.list_conflict = true;
+    }
+
+    /// Whether a session could begin at a connector, or at any.
+    pub(super) fn has_place(&self, connector: Option<ConnectorId>) -> bool {
+        let wanted = connector.map(ConnectorId::get);
+        let notices = self.face.iter().flat_map(|face| &face.notices);
+        let mut connectors = notices.filter(|(number, _)| **number > 0);
+        connectors.any(|(number, dated)| {
+            wanted.is_none_or(|wanted| wanted == *number) && dated.notice.could_begin()
+        })
     }
 
     pub(super) fn registration(&self) -> Registration {
@@ -149,6 +187,7 @@ impl Station {
         self.calls = Calls::new(End::Station, CallsSettings::default());
         self.told.clear();
         self.outbox.connected();
+        (self.wanted, self.asked_for, self.said) = (None, None, None);
         if let Some(message) = &mut self.message {
             message.sent = false;
         }
@@ -212,6 +251,17 @@ impl Station {
         let face = self.face.as_ref()?;
         if self.registration != Registration::Accepted {
             return (self.boot_due <= now).then(|| face.boot.clone().into());
+        }
+        if let Some(id_tag) = self.wanted.take() {
+            self.asked_for = Some(id_tag.clone());
+            return Some(AuthorizeRequest::new(id_tag).into());
+        }
+        if std::mem::take(&mut self.list_conflict)
+            && let Some(whole) = face.notices.get(&0)
+        {
+            let mut notification = whole.notification(0);
+            notification.error_code = ChargePointErrorCode::LocalListConflict;
+            return Some(notification.into());
         }
         let changed = face
             .notices
@@ -323,6 +373,12 @@ impl Station {
             Asked::Order(order) => {
                 return Heard {
                     order: Some((call.id, order)),
+                    ..Heard::default()
+                };
+            }
+            Asked::Access => {
+                return Heard {
+                    access: Some((call.id, call.request)),
                     ..Heard::default()
                 };
             }
@@ -454,6 +510,11 @@ impl Station {
         let message = self.message.as_ref().map(|message| &message.ready.id);
         if message == Some(&settled.id) && !matches!(settled.fate, Fate::TimedOut) {
             self.fate = Some(settled.fate.clone());
+        }
+        if settled.action == ocpp::v16::Action::Authorize
+            && let Some(id_tag) = self.asked_for.take()
+        {
+            self.said = Some((id_tag, settled.fate.clone()));
         }
         let answered = matches!(settled.fate, Fate::Answered(_));
         self.outbox.settled(settled.action, &settled.fate);

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_util::sync::CancellationToken;
 
+use super::access::Asking;
 use super::asked::Order;
 use super::charging::{Asks, Start};
 use super::endpoint::Endpoint;
@@ -52,6 +53,7 @@ pub(super) struct Task {
     pub(super) wishes: Wishes,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
+    pub(super) asking: Asking,
 }
 
 /// Why a socket is over.
@@ -76,6 +78,7 @@ impl Task {
                 Over::Renewed => continue,
                 Over::Broken(problem) => self.tell(problem),
             }
+            self.asking.forget();
             if !back_off.rest(began.elapsed(), &stop).await {
                 return;
             }
@@ -118,6 +121,7 @@ impl Task {
 
     fn connected(&mut self) {
         self.station.connected();
+        self.asking.forget();
         let mut state = self.shared.state();
         state.status.connected_since = Some(self.clock.now().wall);
         state.status.last_error = None;
@@ -151,6 +155,10 @@ impl Task {
                     self.hear(socket, message).await
                 }
                 () = shared.changed.notified() => Ok(()),
+                id_tag = self.asking.next() => {
+                    self.station.ask_for(id_tag);
+                    Ok(())
+                }
                 Some(news) = self.extension.news.recv() => {
                     self.progressed(news).await;
                     Ok(())
@@ -174,6 +182,7 @@ impl Task {
         if let Some(face) = self.shared.state().face.clone() {
             self.station.show(face);
         }
+        self.tags_said();
         self.transactions().await;
         self.extension_turn().await;
         while let Some(frame) = self.station.next_to_send(&self.clock.now(), ids::message) {
@@ -189,8 +198,11 @@ impl Task {
         if let Some(fate) = self.station.take_fate() {
             let tries = self.station.settings().tries();
             match self.queue.settled(&fate, tries) {
-                Settled::Over { invalid } => {
+                Settled::Over { invalid, said } => {
                     self.station.over();
+                    if let Some((id_tag, info)) = said {
+                        self.heard_of(&id_tag, &info).await;
+                    }
                     self.stop_unwanted(invalid).await;
                 }
                 Settled::Again(after) => self.station.again(&now, after),
@@ -239,6 +251,9 @@ impl Task {
                 if let Some((id, request)) = heard.extension {
                     answer = self.extension_asked(&id, request).await;
                 }
+                if let Some((id, request)) = heard.access {
+                    answer = self.access_asked(&id, &request).await;
+                }
                 if let Some(change) = heard.configure {
                     answer = self.configure(change).await;
                 }
@@ -284,6 +299,7 @@ impl Task {
             .work(move |db| stations::configure(db, &charge_point, key, value.expose()));
         let status = match stored.await {
             Ok(()) => {
+                self.shared.access().configured(&change.settings);
                 self.station.configured(&self.clock.now(), *change.settings);
                 ConfigurationStatus::Accepted
             }
@@ -332,12 +348,19 @@ impl Task {
             Order::Start {
                 connector,
                 id_tag,
+                profile: None,
+            } if self.station.settings().judges_remote_starts() => {
+                return Ok(self.present_first(id, *connector, id_tag));
+            }
+            Order::Start {
+                connector,
+                id_tag,
                 profile,
             } => {
                 let wish = Wish::Start {
                     connector: *connector,
                     id_tag: id_tag.clone(),
-                    parent: None,
+                    parent: self.parent_of(id_tag),
                     within: self.station.settings().connection_timeout(),
                 };
                 if let Some(profile) = profile {

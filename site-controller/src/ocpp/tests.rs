@@ -1,5 +1,6 @@
 //! The station side against a central system that the test plays, over a real socket.
 
+mod access;
 mod bench;
 mod charging;
 mod day_away;

@@ -7,11 +7,11 @@ use site_model::{Fact, JournalId, WallTime};
 
 use super::reserve::Reserve;
 use super::rows::{self, Number, Unreadable};
-use super::{Found, OpenError, Options, profiles, security_events, stations};
+use super::{Found, OpenError, Options, access, profiles, security_events, stations};
 use crate::ids;
 
 /// Written to `PRAGMA user_version`; older ones are migrated at opening, newer ones refused.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 /// The file and, while the disk is well, the connection to it.
 #[derive(Debug)]
@@ -175,7 +175,10 @@ fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Con
         if version < 4 {
             tx.execute_batch(profiles::SCHEMA)?;
         }
-        tx.execute_batch(security_events::SCHEMA)?;
+        if version < 5 {
+            tx.execute_batch(security_events::SCHEMA)?;
+        }
+        tx.execute_batch(access::SCHEMA)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         tx.commit()?;
     }

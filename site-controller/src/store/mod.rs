@@ -4,6 +4,7 @@
 //! A commit starts at once; what arrives meanwhile joins the next one. When the disk fails the facts
 //! wait in memory, bounded, and are tried again.
 
+pub(crate) mod access;
 mod file;
 mod hold;
 mod inbox;

@@ -160,6 +160,9 @@ pub(crate) fn forget_others(
             "ocpp_frozen",
             "ocpp_transaction",
             "ocpp_configuration",
+            "ocpp_list_version",
+            "ocpp_list",
+            "ocpp_cache",
             "ocpp_profile",
             "ocpp_security_event",
         ] {

@@ -117,7 +117,7 @@ async fn a_newer_schema_is_refused_and_left_untouched() {
     assert_eq!(
         refused.to_string(),
         format!(
-            "{} has schema version 7, this program knows up to 5: it was written by a newer site-controller. \
+            "{} has schema version 7, this program knows up to 6: it was written by a newer site-controller. \
              Install that version again, or move the file aside to begin a new journal",
             path.display()
         )

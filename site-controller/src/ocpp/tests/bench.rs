@@ -192,6 +192,10 @@ impl Bench {
         self.stations.committed(last_sequence);
     }
 
+    pub(super) fn stations(&self) -> &Stations {
+        &self.stations
+    }
+
     pub(super) async fn waiting_becomes(&self, wanted: u64) {
         let reached = async {
             while self.link().waiting != wanted {

@@ -169,17 +169,10 @@ async fn what_is_not_offered_is_said_in_the_words_of_its_message() {
             json!({"vendorId": "x"}),
             json!({"status": "UnknownVendorId"}),
         ),
-        ("ClearCache", json!({}), json!({"status": "Rejected"})),
         (
             "Reset",
             json!({"type": "Soft"}),
             json!({"status": "Rejected"}),
-        ),
-        ("GetLocalListVersion", json!({}), json!({"listVersion": -1})),
-        (
-            "SendLocalList",
-            json!({"listVersion": 1, "updateType": "Full"}),
-            json!({"status": "NotSupported"}),
         ),
         (
             "ChangeAvailability",

@@ -41,7 +41,8 @@ async fn a_journal_of_the_first_schema_gets_the_tables_and_keeps_its_facts() {
     db.execute_batch(
         "DROP TABLE ocpp_place; DROP TABLE ocpp_frozen; DROP TABLE ocpp_transaction;
          DROP TABLE ocpp_set_aside; DROP TABLE ocpp_configuration; DROP TABLE ocpp_profile;
-         DROP TABLE ocpp_security_event; PRAGMA user_version = 1;",
+         DROP TABLE ocpp_security_event; DROP TABLE ocpp_list_version; DROP TABLE ocpp_list;
+         DROP TABLE ocpp_cache; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(db);
