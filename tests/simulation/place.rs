@@ -108,6 +108,7 @@ impl Place {
                 },
                 authorization,
             }],
+            central_system: None,
         }
     }
 }

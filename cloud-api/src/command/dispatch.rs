@@ -22,6 +22,11 @@ pub enum Unreachable {
         "The charge point is offline: its OCPP socket is open, but the device does not answer."
     )]
     Silent,
+    /// Somebody else's central system commands it.
+    #[error(
+        "The charge point is managed by another central system: that one alone authorises, commands and bills it."
+    )]
+    Elsewhere,
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -65,10 +70,13 @@ impl Dispatch {
     /// # Errors
     /// [`Unreachable`] that says what is missing.
     pub fn check(&self, charge_point: &ChargePointId) -> Result<(), Unreachable> {
+        let live = self.fleet.find(charge_point);
+        if live.as_ref().is_some_and(|live| live.external) {
+            return Err(Unreachable::Elsewhere);
+        }
         if self.stations.version_of(charge_point).is_none() {
             return Err(Unreachable::SocketClosed);
         }
-        let live = self.fleet.find(charge_point);
         if live.is_none_or(|live| !live.online) {
             return Err(Unreachable::Silent);
         }

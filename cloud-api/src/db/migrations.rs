@@ -7,9 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{DbError, engine::cannot_open};
 
 /// Every step in order; a file's `user_version` is the number of steps it has had.
-const STEPS: [&str; 2] = [
+pub(super) const STEPS: [&str; 3] = [
     include_str!("0001_first.sql"),
     include_str!("0002_stations.sql"),
+    include_str!("0003_external.sql"),
 ];
 
 /// Brings the file up to date, each step in one transaction. References are not held to meanwhile

@@ -221,8 +221,9 @@ async fn a_newer_schema_is_refused_with_a_sentence() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the database {} has schema 99, this program knows up to 2: install the newer cloud-api again, or restore the backup made before it ran",
-            path.display()
+            "the database {} has schema 99, this program knows up to {}: install the newer cloud-api again, or restore the backup made before it ran",
+            path.display(),
+            super::migrations::STEPS.len()
         )
     );
 }

@@ -106,7 +106,8 @@ pub(crate) async fn registrations(
 ) -> Result<Vec<Registration>, DbError> {
     let rows = db
         .query(
-            "SELECT c.id AS charge_point_id, c.organisation_id, c.gateway_id, c.firmware AS told_firmware, k.connector_id, k.type,
+            "SELECT c.id AS charge_point_id, c.organisation_id, c.gateway_id, c.external,
+                    c.firmware AS told_firmware, k.connector_id, k.type,
                     k.max_power_w, k.status, k.status_at_ms, k.firmware,
                     (SELECT MAX(s.id) FROM sessions s
                      WHERE s.organisation_id = c.organisation_id AND s.charge_point_id = c.id
@@ -126,6 +127,7 @@ pub(crate) async fn registrations(
                 organisation: organisation_of(row, "organisation_id")?,
                 charge_point,
                 gateway: gateway_of(row)?,
+                external: row.flag("external")?,
                 firmware: row.opt_text("told_firmware")?.map(str::to_owned),
                 connectors: Vec::new(),
             });

@@ -269,6 +269,7 @@ impl Fleet {
         let live = match same_gateway {
             Some(old) => ChargePointLive {
                 connectors: old.connectors_described_by(&registration),
+                external: registration.external,
                 ..ChargePointLive::clone(&old)
             },
             None => ChargePointLive::registered(registration),

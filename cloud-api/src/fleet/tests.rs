@@ -48,6 +48,7 @@ fn registration(cp: &str) -> Registration {
         organisation: organisation(),
         charge_point: id(cp),
         gateway: Some(gateway()),
+        external: false,
         firmware: None,
         connectors: vec![connector(1, ConnectorStatus::Unavailable)],
     }

@@ -27,6 +27,8 @@ pub struct ChargePointLive {
     pub charge_point_id: ChargePointId,
     /// The gateway that speaks for it; `None`: it connects to us itself.
     pub gateway: Option<GatewayId>,
+    /// Somebody else's central system authorises, commands and bills it.
+    pub external: bool,
     /// Status as a whole (connector 0).
     pub ocpp_status: ChargePointStatus,
     /// Its connectors, ascending by number. While it is offline they show what was last told.
@@ -154,6 +156,8 @@ pub struct Registration {
     pub charge_point: ChargePointId,
     /// The gateway that speaks for it; `None`: it connects to us itself.
     pub gateway: Option<GatewayId>,
+    /// Somebody else's central system authorises, commands and bills it.
+    pub external: bool,
     /// The charger's firmware, if known.
     pub firmware: Option<String>,
     /// Its connectors, ascending by number.
@@ -209,6 +213,7 @@ impl ChargePointLive {
             .collect();
         Self {
             organisation: registration.organisation,
+            external: registration.external,
             charge_point_id: registration.charge_point,
             gateway: registration.gateway,
             ocpp_status: ChargePointStatus::Available,

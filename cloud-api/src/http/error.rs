@@ -47,6 +47,7 @@ enum Code {
     MethodNotAllowed,
     Conflict,
     ChargePointOffline,
+    ManagedElsewhere,
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -64,7 +65,9 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict | Self::ChargePointOffline => StatusCode::CONFLICT,
+            Self::Conflict | Self::ChargePointOffline | Self::ManagedElsewhere => {
+                StatusCode::CONFLICT
+            }
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -86,6 +89,7 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::ChargePointOffline => "charge_point_offline",
+            Self::ManagedElsewhere => "managed_elsewhere",
             Self::PreconditionFailed => "precondition_failed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -278,6 +282,12 @@ impl ApiError {
     #[must_use]
     pub fn charge_point_offline(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::ChargePointOffline, message)
+    }
+
+    /// 409: the charge point takes orders of another central system.
+    #[must_use]
+    pub fn managed_elsewhere(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::ManagedElsewhere, message)
     }
 
     /// 412: the resource is not the one that `If-Match` names.

@@ -293,12 +293,21 @@ fn describe(plan: &mut Plan<'_>, announcement: &Announcement) {
         announcement,
     ));
     let touch = Step::new(
-        "UPDATE charge_points SET gateway_id = $2 WHERE id = $1",
-        vec![id.as_str().into(), plan.gateway.as_str().into()],
+        "UPDATE charge_points SET gateway_id = $2, external = $3 WHERE id = $1",
+        vec![
+            id.as_str().into(),
+            plan.gateway.as_str().into(),
+            is_external(announcement).into(),
+        ],
     );
     plan.steps.push(touch.meaning(update));
     plan.registered.insert(id.clone());
     plan.refused.push((id.clone(), None));
+}
+
+fn is_external(announcement: &Announcement) -> bool {
+    let central_system = announcement.central_system.as_ref();
+    central_system.is_some_and(|central| central.external)
 }
 
 fn registration(
@@ -311,6 +320,7 @@ fn registration(
         organisation: organisation.clone(),
         charge_point: announcement.charge_point.clone(),
         gateway: Some(gateway.clone()),
+        external: is_external(announcement),
         firmware: None,
         connectors: connectors
             .map(|connector| RegisteredConnector {

@@ -12,8 +12,8 @@ use super::{
     gateways::Owner,
     message::{Batch, Received, TEXT_MAX, shortened},
     rows::{
-        End, Start, correct_clock, end_session, keep_unread, mark_steps, of_connector,
-        read_session, start_session, tie_transactions, wh,
+        End, Start, assign_transaction, correct_clock, end_session, keep_unread, mark_steps,
+        of_connector, read_session, start_session, wh,
     },
 };
 use crate::{
@@ -309,7 +309,6 @@ impl Ingest {
                 };
                 let steps = start_session(Some(plan.gateway), &at.into(), &start)?;
                 plan.steps.extend(steps);
-                plan.steps.extend(tie_transactions(charge_point));
             }
             Change::MeterRead { session, meter } => {
                 let step = read_session(Some(plan.gateway), &at.into(), session, *meter)?;
@@ -330,6 +329,13 @@ impl Ingest {
                     between: bounds.map(|bounds| (bounds.not_before.0, bounds.not_after.0)),
                 };
                 let steps = end_session(Some(plan.gateway), &at.into(), &end)?;
+                plan.steps.extend(steps);
+            }
+            Change::TransactionAssigned {
+                session,
+                transaction_id,
+            } => {
+                let steps = assign_transaction(plan.gateway, session, *transaction_id);
                 plan.steps.extend(steps);
             }
             Change::EnergyUnattributed {
@@ -394,6 +400,7 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
         // An announcement is judged by itself; the others are held to the gateway by their statements.
         Change::ChargePointAnnounced(_)
         | Change::MeterRead { .. }
+        | Change::TransactionAssigned { .. }
         | Change::CommandClosed { .. }
         | Change::ClockCorrected { .. } => None,
     }

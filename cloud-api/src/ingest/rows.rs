@@ -103,30 +103,35 @@ pub(crate) struct Start<'a> {
     pub(crate) billing_grade: bool,
 }
 
-/// Ties transactions of a charge point behind a gateway to the sessions that they are. Its gateway tells
-/// both from one fact, so tag, register and time of their starts are the same; whichever arrives
-/// second finds the other.
-pub(crate) fn tie_transactions(charge_point: &ChargePointId) -> [Step; 2] {
-    let of = || vec![charge_point.as_str().into()];
+/// Notes which transaction of ours a session of this gateway is. Numbers that somebody else's central
+/// system gave are not ours.
+pub(super) fn assign_transaction(
+    gateway: &GatewayId,
+    session: &SessionId,
+    transaction: i64,
+) -> [Step; 2] {
+    let params = || {
+        vec![
+            session.as_str().into(),
+            gateway.as_str().into(),
+            transaction.to_string().into(),
+        ]
+    };
     [
         Step::new(
-            "UPDATE transactions SET session_id =
-               (SELECT MAX(s.id) FROM sessions s
-                WHERE s.charge_point_id = $1 AND s.connector_id = transactions.connector_id
-                  AND LOWER(s.id_tag) = transactions.folded
-                  AND s.meter_start_wh = transactions.meter_start_wh
-                  AND s.started_at_ms BETWEEN transactions.started_at_ms - 1000
-                                          AND transactions.started_at_ms + 1000)
-             WHERE charge_point_id = $1 AND session_id IS NULL",
-            of(),
+            "UPDATE transactions SET session_id = $1
+             WHERE transaction_id = $3 AND session_id IS NULL AND charge_point_id =
+               (SELECT charge_point_id FROM sessions
+                WHERE id = $1 AND gateway_id = $2 AND managed_by IS NULL)",
+            params(),
         ),
         Step::new(
-            "UPDATE commands SET session_id =
-               (SELECT t.session_id FROM transactions t
-                WHERE t.charge_point_id = $1 AND t.transaction_id = commands.transaction_id)
-             WHERE charge_point_id = $1 AND session_id IS NULL AND transaction_id IS NOT NULL
-               AND completed_at_ms IS NOT NULL",
-            of(),
+            "UPDATE commands SET session_id = $1
+             WHERE transaction_id = $3 AND session_id IS NULL AND completed_at_ms IS NOT NULL
+               AND charge_point_id =
+                 (SELECT t.charge_point_id FROM transactions t JOIN sessions s ON s.id = t.session_id
+                  WHERE t.transaction_id = $3 AND s.id = $1 AND s.gateway_id = $2)",
+            params(),
         ),
     ]
 }
@@ -150,9 +155,10 @@ pub(crate) fn start_session(
     let insert = Step::new(
         "INSERT INTO sessions
            (id, organisation_id, site_id, gateway_id, charge_point_id, connector_id, id_tag,
-            energy_source, billing_grade, started_at_ms, meter_start_wh)
+            energy_source, billing_grade, started_at_ms, meter_start_wh, managed_by)
          SELECT $1, organisation_id, site_id, gateway_id, id, CAST($4 AS BIGINT), $5, $6,
-                CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT)
+                CAST($7 AS BIGINT), CAST($8 AS BIGINT), CAST($9 AS BIGINT),
+                CASE external WHEN 1 THEN 'external' END
          FROM charge_points WHERE id = $3 AND gateway_id IS NOT DISTINCT FROM $2
          ON CONFLICT (id) DO NOTHING",
         vec![

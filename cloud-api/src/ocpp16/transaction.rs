@@ -15,9 +15,7 @@ use crate::fleet::{Told, Update, damaged};
 use crate::id::mint;
 use crate::id_token::folded;
 use crate::ingest::apply::Step;
-use crate::ingest::rows::{
-    End, Moment, Start, end_session, read_session, start_session, tie_transactions,
-};
+use crate::ingest::rows::{End, Moment, Start, end_session, read_session, start_session};
 use crate::secret::fill_random;
 use crate::station::Refused;
 
@@ -138,10 +136,6 @@ impl Central {
             match self.book_start(known, steps).await {
                 Ok(()) => {
                     self.link_command(known, start, transaction).await?;
-                    if known.station.gateway.is_some() {
-                        let ties = tie_transactions(&known.station.id);
-                        self.book(known, ties.into()).await?;
-                    }
                     return Ok(transaction);
                 }
                 // The same start was booked meanwhile, or the id is taken.

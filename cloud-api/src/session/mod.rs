@@ -57,6 +57,8 @@ pub struct Session {
     pub energy_source: String,
     /// Whether that is good enough to bill by.
     pub billing_grade: bool,
+    /// Somebody else's central system bills it: here it has no price, and is in no revenue.
+    pub external: bool,
 }
 
 impl Session {
@@ -365,5 +367,6 @@ fn read(row: &Row) -> Result<Session, DbError> {
         offline: row.opt_int("offline")?.is_some_and(|flag| flag != 0),
         energy_source: text("energy_source")?.unwrap_or_default(),
         billing_grade: row.flag("billing_grade")?,
+        external: row.opt_text("managed_by")?.is_some(),
     })
 }

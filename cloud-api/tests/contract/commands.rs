@@ -1,6 +1,8 @@
 //! Commands: from REST to the charge point's answer, and to what it led to.
 
+use cloud_api::fleet::{Registration, Update};
 use serde_json::{Value, json};
+use site_model::ChargePointId;
 
 use crate::central::{Scene, until};
 use crate::harness::{Answer, DIRECT, OURS};
@@ -586,6 +588,45 @@ async fn a_command_to_many_has_one_result_for_each() {
         ]
     );
     assert_eq!(told["total"], 4);
+    scene.at.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_another_central_system_manages_takes_no_orders_and_says_so() {
+    let scene = Scene::new().await;
+    let id = ChargePointId::new(OURS).unwrap();
+    let live = scene.world.fleet.find(&id).unwrap();
+    let registration = Registration {
+        organisation: live.organisation.clone(),
+        charge_point: id,
+        gateway: live.gateway.clone(),
+        external: true,
+        firmware: None,
+        connectors: Vec::new(),
+    };
+    let update = vec![Update::Registered(registration)];
+    scene.world.fleet.apply(&live.organisation, update);
+    let start = format!(r#"{{"charge_point_id":"{OURS}","connector_id":1,"id_tag":"T"}}"#);
+    for (path, body) in [
+        (
+            format!("/api/v1/cpo/commands/{OURS}"),
+            r#"{"command":"soft_reset"}"#,
+        ),
+        ("/api/v1/sessions".to_owned(), &start),
+    ] {
+        let told = scene.world.post(&path, &scene.key, body).await;
+        assert_eq!(
+            (told.status, &told.json()["error"], &told.json()["message"]),
+            (
+                409,
+                &json!("managed_elsewhere"),
+                &json!(
+                    "The charge point is managed by another central system: that one alone authorises, commands and bills it."
+                )
+            ),
+            "{path}"
+        );
+    }
     scene.at.stop().await;
 }
 

@@ -350,6 +350,7 @@ impl World {
             organisation: organisation.clone(),
             charge_point: ChargePointId::new(id).unwrap(),
             gateway: Some(GatewayId::new(gateway).unwrap()),
+            external: false,
             firmware: None,
             connectors: connectors(false),
         };

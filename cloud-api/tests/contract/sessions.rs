@@ -17,7 +17,7 @@ async fn a_session_is_listed_and_read_with_its_energy_and_its_token_s_user() {
         "status": "completed", "started_at": "2026-05-01T08:44:05Z",
         "ended_at": "2026-05-01T09:14:05Z", "duration_minutes": 30, "energy_kwh": 10.5,
         "meter_start_wh": 1000, "meter_stop_wh": 11500, "stop_reason": "EVDisconnected",
-        "offline": false, "energy_source": "lifetime_register", "billing_grade": true,
+        "offline": false, "energy_source": "lifetime_register", "billing_grade": true, "managed_by": null,
     });
     let one = world
         .get(&format!("/api/v1/sessions/{SESSION}"), &key)

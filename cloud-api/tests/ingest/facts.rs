@@ -1,7 +1,7 @@
 //! Exactly once: repeats, overlaps, gaps, journals, unreadable input.
 
 use cloud_api::{db::Db, ingest::Message};
-use site_model::{BootId, Change, ConnectorStatus, WallTime};
+use site_model::{Announcement, BootId, CentralSystem, Change, ConnectorStatus, WallTime};
 use site_wire::{topics::Topics, v1::Envelope};
 
 use crate::world::*;
@@ -15,32 +15,109 @@ async fn a_whole_session_is_booked_and_acknowledged_after_the_commit() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_told_after_its_transaction_is_tied_to_it_and_to_what_ordered_it() {
+async fn a_session_is_tied_to_its_transaction_and_to_what_ordered_it_by_its_gateway_alone() {
     let mut world = World::new().await;
-    let all = whole_session();
-    assert_eq!(world.facts(&all[..1]).await, acknowledgement(1));
-    for sql in [
-        "INSERT INTO transactions
-           (charge_point_id, transaction_id, connector_id, id_tag, folded, meter_start_wh,
-            started_at_ms, received_at_ms, offline)
-         VALUES ('CP1', '17', 1, 'FREE', 'free', 1000, 1795338001000, 0, 0),
-                ('CP1', '18', 1, 'FREE', 'free', 1001, 1795338001000, 0, 0)",
-        "INSERT INTO commands
-           (id, organisation_id, charge_point_id, command, action, parameters, created_by,
-            timeout_s, queued_at_ms, state, transaction_id, completed_at_ms)
-         SELECT 'cmd_1', organisation_id, id, 'start_session', 'RemoteStartTransaction', '{}',
-                'key_1', 10, 0, 'accepted', '17', 1
-         FROM charge_points WHERE id = 'CP1'",
-    ] {
-        world.db.write(sql, vec![]).await.unwrap();
-    }
-    assert_eq!(world.facts(&all[1..]).await, acknowledgement(5));
+    assert_eq!(world.facts(&whole_session()).await, acknowledgement(5));
+    world.two_transactions().await;
+    let assigned = |sequence, id: &str, transaction_id| {
+        let change = Change::TransactionAssigned {
+            session: session(id),
+            transaction_id,
+        };
+        fact(sequence, START, change)
+    };
     let tied = "SELECT transaction_id, session_id FROM transactions ORDER BY transaction_id";
     let columns = ["transaction_id", "session_id"];
+    assert_eq!(world.table(tied, &columns).await, "17|-\n18|-\n");
+
+    // Another gateway cannot say it.
+    let other = world.second.clone();
+    world
+        .facts_of(&other, "j2", &[assigned(1, "sess_1", 18)])
+        .await;
+    assert_eq!(world.table(tied, &columns).await, "17|-\n18|-\n");
+
+    let facts = [assigned(6, "sess_1", 17), assigned(7, "sess_unknown", 18)];
+    assert_eq!(world.facts(&facts).await, acknowledgement(7));
+    assert_eq!(world.facts(&facts).await, acknowledgement(7));
     assert_eq!(world.table(tied, &columns).await, "17|sess_1\n18|-\n");
     let led_to = "SELECT session_id FROM commands";
     assert_eq!(world.table(led_to, &["session_id"]).await, "sess_1\n");
     assert_eq!(world.books().await, WHOLE_SESSION_BOOKS);
+}
+
+#[tokio::test]
+async fn a_session_keeps_whose_it_was_when_it_began() {
+    let mut world = World::new().await;
+    let announced = |external| {
+        let Change::ChargePointAnnounced(announcement) = announced("CP1") else {
+            panic!("it is announced")
+        };
+        let central_system = CentralSystem {
+            address: "wss://csms.example:443/CP1".to_owned(),
+            external,
+        };
+        Change::ChargePointAnnounced(Announcement {
+            central_system: Some(central_system),
+            ..announcement
+        })
+    };
+    let changes = [
+        announced(true),
+        started("sess_1", "CP1", 1_000),
+        Change::TransactionAssigned {
+            session: session("sess_1"),
+            transaction_id: 17,
+        },
+        ended("sess_1", "CP1", 2_000),
+    ];
+    let facts = |changes: Vec<Change>, first: u64| -> Vec<Envelope> {
+        (first..)
+            .zip(changes)
+            .map(|(number, change)| fact(number, START, change))
+            .collect()
+    };
+    world.facts(&facts(vec![changes[0].clone()], 1)).await;
+    world.two_transactions().await;
+    assert!(world.fleet.find(&cp("CP1")).unwrap().external);
+    world.facts(&facts(changes[1..].to_vec(), 2)).await;
+    let changes = vec![
+        announced(false),
+        started("sess_2", "CP1", 2_000),
+        ended("sess_2", "CP1", 3_000),
+    ];
+    assert_eq!(world.facts(&facts(changes, 5)).await, acknowledgement(7));
+    assert!(!world.fleet.find(&cp("CP1")).unwrap().external);
+    let managed = "SELECT id, managed_by FROM sessions ORDER BY id";
+    let shown = world.table(managed, &["id", "managed_by"]).await;
+    assert_eq!(shown, "sess_1|external\nsess_2|-\n");
+    // Somebody else's transaction 17 is not ours.
+    let tied = "SELECT transaction_id, session_id FROM transactions ORDER BY transaction_id";
+    let shown = world.table(tied, &["transaction_id", "session_id"]).await;
+    assert_eq!(shown, "17|-\n18|-\n");
+    let world = world.restarted().await;
+    assert!(!world.fleet.find(&cp("CP1")).unwrap().external);
+}
+
+impl World {
+    /// Two transactions that began like the whole session, and a command that led to the first.
+    async fn two_transactions(&self) {
+        for sql in [
+            "INSERT INTO transactions
+               (charge_point_id, transaction_id, connector_id, id_tag, folded, meter_start_wh,
+                started_at_ms, received_at_ms, offline)
+             VALUES ('CP1', '17', 1, 'FREE', 'free', 1000, 1795338001000, 0, 0),
+                    ('CP1', '18', 1, 'FREE', 'free', 1001, 1795338001000, 0, 0)",
+            "INSERT INTO commands
+               (id, organisation_id, charge_point_id, command, action, parameters, created_by,
+                timeout_s, queued_at_ms, state, transaction_id, completed_at_ms)
+             SELECT 'cmd_1', organisation_id, id, 'start_session', 'RemoteStartTransaction', '{}',
+                    'key_1', 10, 0, 'accepted', '17', 1
+             FROM charge_points WHERE id = 'CP1'",
+        ] {
+            self.db.write(sql, vec![]).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -299,6 +299,7 @@ pub(crate) fn announced(id: &str) -> Change {
             kind: ConnectorType::Type2,
             max_power: Watts(11_040),
         }],
+        central_system: None,
     })
 }
 

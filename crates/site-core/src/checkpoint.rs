@@ -151,6 +151,13 @@ impl ConnectorState {
                 let (session, meter) = (session.id.clone(), read.value);
                 facts.push(fact(read.at, Change::MeterRead { session, meter }));
             }
+            if let Some(transaction) = &session.transaction {
+                let assigned = Change::TransactionAssigned {
+                    session: session.id.clone(),
+                    transaction_id: transaction.value,
+                };
+                facts.push(fact(transaction.at, assigned));
+            }
         }
     }
 }

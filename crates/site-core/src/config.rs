@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use site_model::{
-    ChargePointId, ConnectorId, ConnectorType, DeviceId, EnergySource, IdTag, Milliamps, Watts,
+    CentralSystem, ChargePointId, ConnectorId, ConnectorType, DeviceId, EnergySource, IdTag,
+    Milliamps, Watts,
 };
 
 /// The whole site.
@@ -25,6 +26,8 @@ pub struct ChargePointConfig {
     pub model: String,
     /// At least one, ascending by number.
     pub connectors: Vec<ConnectorConfig>,
+    /// Its OCPP endpoint, if it has one. A changed one holds once no session runs.
+    pub central_system: Option<CentralSystem>,
 }
 
 /// One connector and the device that drives it. A device drives exactly one connector.

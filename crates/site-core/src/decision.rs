@@ -61,6 +61,13 @@ pub enum Event {
         /// Which.
         reservation: ReservationId,
     },
+    /// A central system answered the start of a session's transaction with this id.
+    TransactionAssigned {
+        /// Which session, running or ended.
+        session: SessionId,
+        /// The id.
+        transaction_id: i64,
+    },
     /// The right wall time became known: add this to recorded wall times of this boot.
     ClockSet {
         /// Right time minus the time recorded so far.

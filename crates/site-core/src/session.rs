@@ -5,7 +5,8 @@
 //! until energy has stopped and the register was read once more; then `SessionEnded` is recorded.
 
 use site_model::{
-    Change, Monotonic, Reconstruction, ReservationEnd, StopReason, VehicleState, WallTime,
+    Change, Monotonic, Reconstruction, ReservationEnd, SessionId, StopReason, VehicleState,
+    WallTime,
 };
 
 use crate::reservation::Use;
@@ -44,6 +45,18 @@ fn quarter_of(wall: WallTime) -> i64 {
 }
 
 impl Turn<'_> {
+    /// Says which transaction the session is; once, as far as that can be known here.
+    pub(crate) fn assign_transaction(&mut self, session: SessionId, transaction_id: i64) {
+        let running = self.site.state.running(&session);
+        let known = running.and_then(|running| running.transaction.as_ref());
+        if known.map(|known| known.value) != Some(transaction_id) {
+            self.record(Change::TransactionAssigned {
+                session,
+                transaction_id,
+            });
+        }
+    }
+
     /// Begins, advances and finishes the end of a session.
     pub(crate) fn settle_session_end(&mut self, i: usize) {
         if self.state(i).session.is_some() {

@@ -191,11 +191,33 @@ impl Turn<'_> {
     fn announce(&mut self) {
         let announcements: Vec<Announcement> =
             self.site.charge_points.iter().map(announcement).collect();
-        for announcement in announcements {
-            let known = self.site.state.announced.get(&announcement.charge_point);
-            if known.map(|known| &known.value) != Some(&announcement) {
+        for mut announcement in announcements {
+            let state = &self.site.state;
+            let known = state.announced.get(&announcement.charge_point);
+            let known = known.map(|known| &known.value);
+            if let Some(known) = known
+                && state.is_busy(&announcement.charge_point)
+            {
+                announcement.central_system = known.central_system.clone();
+            }
+            if known != Some(&announcement) {
                 self.record(Change::ChargePointAnnounced(announcement));
             }
+        }
+    }
+
+    /// A charge point goes over to another central system while no session runs there: each session
+    /// is told, whole, to the one that it began with.
+    pub(crate) fn settle_central_systems(&mut self) {
+        let state = &self.site.state;
+        let moving = self.site.charge_points.iter().filter(|config| {
+            let known = state.announced.get(&config.id);
+            known.is_some_and(|known| known.value.central_system != config.central_system)
+                && !state.is_busy(&config.id)
+        });
+        let moving: Vec<Announcement> = moving.map(announcement).collect();
+        for announcement in moving {
+            self.record(Change::ChargePointAnnounced(announcement));
         }
     }
 
@@ -239,5 +261,6 @@ pub(crate) fn announcement(config: &ChargePointConfig) -> Announcement {
                 max_power: connector.max_power(),
             })
             .collect(),
+        central_system: config.central_system.clone(),
     }
 }

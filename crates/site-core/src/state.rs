@@ -65,6 +65,8 @@ pub(crate) struct Session {
     pub(crate) billing_grade: bool,
     pub(crate) reservation: Option<ReservationId>,
     pub(crate) last_read: Option<Stamped<WattHours>>,
+    /// As its central system numbers it.
+    pub(crate) transaction: Option<Stamped<i64>>,
 }
 
 /// The session that was ended while its vehicle stayed plugged in. Until the vehicle leaves, only
@@ -157,6 +159,7 @@ impl ConnectorState {
             }
             Change::ChargePointAnnounced(_)
             | Change::MeterRead { .. }
+            | Change::TransactionAssigned { .. }
             | Change::CommandOpened(_)
             | Change::CommandClosed { .. }
             | Change::ReservationMade(_)
@@ -197,6 +200,7 @@ impl ConnectorState {
             billing_grade: *billing_grade,
             reservation: *reservation,
             last_read: None,
+            transaction: None,
         });
     }
 
@@ -292,6 +296,14 @@ impl State {
                 self.reservations
                     .remove(&(charge_point.clone(), *reservation));
             }
+            Change::TransactionAssigned {
+                session,
+                transaction_id,
+            } => {
+                if let Some(running) = self.running_mut(session) {
+                    running.transaction = Some(stamped(fact, *transaction_id));
+                }
+            }
             Change::DeviceOnline { .. }
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
@@ -326,6 +338,24 @@ impl State {
             | CommandKind::SetUnavailable => {}
         }
         self.commands.open(stamped(fact, command.clone()));
+    }
+
+    /// The session, while it runs.
+    pub(crate) fn running(&self, session: &SessionId) -> Option<&Session> {
+        let mut sessions = self.connectors.values().filter_map(|c| c.session.as_ref());
+        sessions.find(|running| running.id == *session)
+    }
+
+    fn running_mut(&mut self, session: &SessionId) -> Option<&mut Session> {
+        let connectors = self.connectors.values_mut();
+        let mut sessions = connectors.filter_map(|connector| connector.session.as_mut());
+        sessions.find(|running| running.id == *session)
+    }
+
+    /// A session runs at one of the charge point's connectors.
+    pub(crate) fn is_busy(&self, charge_point: &ChargePointId) -> bool {
+        let mut connectors = self.connectors.iter();
+        connectors.any(|(key, state)| key.charge_point == *charge_point && state.session.is_some())
     }
 
     fn read_meter(&mut self, fact: &Fact, session: &SessionId, meter: WattHours) {
@@ -404,6 +434,7 @@ pub(crate) fn connector_of(change: &Change) -> Option<Key> {
         }),
         Change::ChargePointAnnounced(_)
         | Change::MeterRead { .. }
+        | Change::TransactionAssigned { .. }
         | Change::CommandOpened(_)
         | Change::CommandClosed { .. }
         | Change::ReservationMade(_)

@@ -53,6 +53,10 @@ impl<'a> Turn<'a> {
                 charge_point,
                 reservation,
             } => self.cancel_reservation(charge_point, reservation),
+            Event::TransactionAssigned {
+                session,
+                transaction_id,
+            } => self.assign_transaction(session, transaction_id),
             Event::ClockSet { offset_ms } => self.record(Change::ClockCorrected {
                 boot: self.now.boot,
                 offset_ms,
@@ -78,6 +82,7 @@ impl<'a> Turn<'a> {
             self.settle_commands(i);
             self.settle_setpoint(i);
         }
+        self.settle_central_systems();
     }
 
     /// The decision, with snapshots of what changed and answers to orders last.

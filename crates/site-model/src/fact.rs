@@ -26,6 +26,17 @@ pub struct Announcement {
     pub model: String,
     /// Its connectors, ascending by number.
     pub connectors: Vec<ConnectorAnnouncement>,
+    /// Where it is an OCPP charge point; sessions that begin from here on are told there. `None`: nowhere.
+    pub central_system: Option<CentralSystem>,
+}
+
+/// The one OCPP endpoint of a charge point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CentralSystem {
+    /// Its address, with the charge point's id.
+    pub address: String,
+    /// It is somebody else's: it alone authorises, commands and bills.
+    pub external: bool,
 }
 
 /// What a connector is.
@@ -142,6 +153,13 @@ pub enum Change {
         reason: StopReason,
         /// Present when the end was not observed.
         reconstructed: Option<Reconstruction>,
+    },
+    /// The central system gave the session's transaction its id.
+    TransactionAssigned {
+        /// Which session, running or ended.
+        session: SessionId,
+        /// The id, as OCPP 1.6 has it.
+        transaction_id: i64,
     },
     /// The device's register was tied to the connector's monotone register: from here on
     /// monotone = `total` + (device register − `raw`). Written first of all, and after a reset, rollover or meter swap.

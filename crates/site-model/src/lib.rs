@@ -12,7 +12,7 @@ mod time;
 mod view;
 
 pub use command::{Command, CommandKind, Outcome, RefusalReason};
-pub use fact::{Announcement, Change, ConnectorAnnouncement, Fact, Reconstruction};
+pub use fact::{Announcement, CentralSystem, Change, ConnectorAnnouncement, Fact, Reconstruction};
 pub use id::{
     ChargePointId, CommandId, ConnectorId, DeviceId, GatewayId, IdTag, InvalidId, JournalId,
     SessionId,

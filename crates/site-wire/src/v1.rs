@@ -58,6 +58,9 @@ pub enum Change {
         model: String,
         /// Connectors.
         connectors: Vec<AnnouncedConnector>,
+        /// OCPP endpoint.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        central_system: Option<CentralSystem>,
     },
     /// See the model.
     DeviceOnline {
@@ -250,12 +253,28 @@ pub enum Change {
         reason: Option<String>,
     },
     /// See the model.
+    TransactionAssigned {
+        /// Session.
+        session_id: String,
+        /// The id.
+        transaction_id: i64,
+    },
+    /// See the model.
     ClockCorrected {
         /// Boot, 16 hex digits.
         corrected_boot: String,
         /// To be added.
         offset_ms: i64,
     },
+}
+
+/// The OCPP endpoint of a charge point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CentralSystem {
+    /// Address, with the charge point's id.
+    pub address: String,
+    /// Somebody else's.
+    pub external: bool,
 }
 
 /// What a command orders.

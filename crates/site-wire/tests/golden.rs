@@ -192,6 +192,7 @@ fn announcement() -> Announcement {
             kind: ConnectorType::Type2,
             max_power: Watts(11_040),
         }],
+        central_system: None,
     }
 }
 
@@ -209,6 +210,11 @@ fn changes() -> Vec<(&'static str, Change)> {
     samples.extend(session_changes());
     samples.extend(reservation_changes());
     samples.extend(order_changes());
+    let assigned = Change::TransactionAssigned {
+        session: session(),
+        transaction_id: 1_482_093_744,
+    };
+    samples.push(("transaction_assigned", assigned));
     for (_, change) in &samples {
         match change {
             Change::ChargePointAnnounced(_)
@@ -228,6 +234,7 @@ fn changes() -> Vec<(&'static str, Change)> {
             | Change::CommandClosed { .. }
             | Change::ReservationMade(_)
             | Change::ReservationEnded { .. }
+            | Change::TransactionAssigned { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }
@@ -252,6 +259,16 @@ fn device_changes() -> Vec<(&'static str, Change)> {
         (
             "charge_point_announced",
             Change::ChargePointAnnounced(announcement()),
+        ),
+        (
+            "charge_point_announced-external",
+            Change::ChargePointAnnounced(Announcement {
+                central_system: Some(CentralSystem {
+                    address: "wss://csms.example:443/ocpp/1.6/CP-LEFT".to_owned(),
+                    external: true,
+                }),
+                ..announcement()
+            }),
         ),
         ("device_online", online(Some("22150001"), Some("1.0.8"))),
         ("device_online-anonymous", online(None, None)),

@@ -93,6 +93,11 @@ pub(super) const OCPP: &[Key] = &[
         "Certificates are checked against this file instead of the system's roots.",
     ),
     optional(
+        "external",
+        "true",
+        "This central system is not Dynamo's cloud: it alone authorises, commands and bills.",
+    ),
+    optional(
         "plain",
         "true",
         "Allows ws:// beyond this machine: passwords and tags travel readable.",
@@ -121,7 +126,7 @@ pub(super) const BUS: &[Key] = &[
 
 pub(super) const SERIAL: &[&str] = &["path", "baud", "parity", "stop_bits", "framing"];
 pub(super) const TCP: &[&str] = &["host", "port", "framing"];
-pub(super) const POINT_OCPP: &[&str] = &["url", "password_file"];
+pub(super) const POINT_OCPP: &[&str] = &["url", "external", "password_file"];
 pub(super) const FAILSAFE: &[&str] = &["current_a", "timeout_s"];
 
 pub(super) const DEVICE: &[Key] = &[
@@ -159,7 +164,7 @@ pub(super) const CHARGE_POINT: &[Key] = &[
     optional(
         "ocpp",
         "{ password_file = \"/etc/dynamo/ocpp-cp-left\" }",
-        "Its password at the central system; url, if its central system is another one.",
+        "Its password at the central system; url (and external), if its central system is another one.",
     ),
     Key {
         name: "connector",

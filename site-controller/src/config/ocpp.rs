@@ -20,6 +20,7 @@ const NOMINAL_MILLIVOLTS: u32 = 230_000;
 pub(super) struct OcppSection {
     url: Option<At<Url>>,
     ca_file: Option<PathBuf>,
+    external: bool,
     plain: bool,
 }
 
@@ -28,6 +29,7 @@ pub(super) struct OcppSection {
 pub(super) struct PointOcpp {
     place: Place,
     url: Option<At<Url>>,
+    external: Option<At<bool>>,
     password_file: Option<At<PathBuf>>,
 }
 
@@ -36,6 +38,7 @@ impl OcppSection {
         Self {
             url: section.parsed("url"),
             ca_file: section.text("ca_file").map(|at| PathBuf::from(at.value)),
+            external: section.flag("external").is_some_and(|at| at.value),
             plain: section.flag("plain").is_some_and(|at| at.value),
         }
     }
@@ -46,6 +49,7 @@ impl PointOcpp {
         Self {
             place: section.place.clone(),
             url: section.parsed("url"),
+            external: section.flag("external"),
             password_file: section
                 .text("password_file")
                 .map(|at| at.map(PathBuf::from)),
@@ -81,6 +85,20 @@ pub(super) fn endpoints(
                 "Set url here, or ocpp.url",
             );
         }
+        let own_url = own.and_then(|own| own.url.as_ref()).is_some();
+        let own_external = own.and_then(|own| own.external.as_ref());
+        if let (Some(flag), false) = (own_external, own_url) {
+            report.fault(
+                flag.place.clone(),
+                "it says of an address that is not given here whose it is",
+                "Set url here too, or set ocpp.external",
+            );
+        }
+        let external = if own_url {
+            own_external.is_some_and(|flag| flag.value)
+        } else {
+            ocpp.external
+        };
         let url = url?.value.clone();
         let tls = match (&ocpp.ca_file, url.encrypted) {
             (_, false) => Tls::Off,
@@ -95,6 +113,7 @@ pub(super) fn endpoints(
             url,
             tls,
             password,
+            external,
         })
     });
     endpoints.collect()

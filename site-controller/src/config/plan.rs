@@ -20,6 +20,7 @@ use super::keys;
 use super::ocpp::{OcppSection, endpoints};
 use super::profiles::Profiles;
 use super::section::{At, Report, Section, names};
+use crate::ocpp::Endpoint;
 use firmware_agent::{BusConfig, BusDevice, BusLink};
 
 /// Everything that is configured, in the order of the file; `None` where a section is unusable.
@@ -46,7 +47,13 @@ pub(super) fn plan(top: &Section<'_>, folder: &Path) -> Option<Plan> {
     let mut profiles = Profiles::load(gateway.as_ref(), folder, top.report);
     site.take_devices(&buses, &mut profiles);
     let stations = endpoints(ocpp.unwrap_or_default(), &charge_points, folder, top.report);
-    let charge_points = site.charge_points(&charge_points);
+    let mut charge_points = site.charge_points(&charge_points);
+    for point in &mut charge_points {
+        let endpoint = stations
+            .iter()
+            .find(|station| station.charge_point == point.id);
+        point.central_system = endpoint.map(Endpoint::central_system);
+    }
     site.take_meters(&meters);
     site.tell_idle_devices();
     let broker = mqtt.and_then(|mqtt| broker(mqtt, gateway.as_ref(), folder, top.report));
@@ -292,6 +299,7 @@ impl<'a> Wiring<'a> {
                     vendor,
                     model,
                     connectors,
+                    central_system: None,
                 });
             }
         }

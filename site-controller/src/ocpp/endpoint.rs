@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use site_model::ChargePointId;
+use site_model::{CentralSystem, ChargePointId};
 use station::profiles::Electrics;
 use tokio_tungstenite::tungstenite::http::Uri;
 
@@ -24,6 +24,8 @@ pub struct Endpoint {
     pub tls: Tls,
     /// For HTTP basic authentication, where the central system wants it.
     pub password: Option<Secret>,
+    /// It is somebody else's, not the cloud's.
+    pub external: bool,
 }
 
 impl Endpoint {
@@ -37,6 +39,15 @@ impl Endpoint {
     #[must_use]
     pub fn address(&self) -> String {
         format!("{}/{}", self.url, self.charge_point)
+    }
+
+    /// As the charge point's announcement has it.
+    #[must_use]
+    pub fn central_system(&self) -> CentralSystem {
+        CentralSystem {
+            address: self.address(),
+            external: self.external,
+        }
     }
 }
 

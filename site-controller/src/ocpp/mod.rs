@@ -119,6 +119,13 @@ pub enum Wish {
         /// Recorded as its reason.
         reason: StopReason,
     },
+    /// Record which transaction this session is.
+    Assigned {
+        /// Which session, running or ended.
+        session: SessionId,
+        /// As the central system numbers it.
+        transaction_id: i64,
+    },
     /// Take into or out of operation.
     Availability {
         /// Absent: all of the charge point.

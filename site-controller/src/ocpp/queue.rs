@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ocpp::v16::{Action, AuthorizationStatus, IdTagInfo, Request, V16};
+use ocpp::v16::{Action, AuthorizationStatus, IdTagInfo, Request, Response, V16};
 use ocpp::{Action as _, Fate, MessageId, Payload as _, Time};
 use site_model::{Change, ChargePointId, Fact, IdTag, SessionId, Timestamp};
 use station::queue::{Head, Next as After, StartToldAs, Step, Tries};
@@ -275,6 +275,16 @@ impl Queue {
         };
         self.unsaved = Some((outgoing.sequence, ended));
         Settled::Over { invalid, said }
+    }
+
+    /// The session whose start this fate answers, and the id it was given.
+    pub(super) fn started(&self, fate: &Fate<V16>) -> Option<(SessionId, i64)> {
+        let (Some(About::Start(session, _)), Fate::Answered(Response::StartTransaction(answer))) =
+            (self.outgoing.as_ref().map(|outgoing| &outgoing.about), fate)
+        else {
+            return None;
+        };
+        Some((session.clone(), answer.transaction_id))
     }
 
     /// The session that the central system knows by this id.

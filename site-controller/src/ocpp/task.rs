@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus, Request};
-use ocpp::{ErrorCode, MessageId};
+use ocpp::v16::{ChangeConfigurationResponse, ConfigurationStatus, Request, V16};
+use ocpp::{ErrorCode, Fate, MessageId};
 use site_model::{CommandId, Monotonic, Reservation, SessionId, StopReason};
 use station::configuration::Key;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -40,6 +40,8 @@ const NO_PINGS: Duration = Duration::from_secs(86_400);
 const PONG_WITHIN: Duration = Duration::from_secs(90);
 /// How long the core may take for an order: a commit, and what waits before it.
 const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// When the id of a transaction was not recorded, its start is told again after this time.
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
 /// How long the goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -197,7 +199,11 @@ impl Task {
         let now = self.clock.now();
         if let Some(fate) = self.station.take_fate() {
             let tries = self.station.settings().tries();
-            match self.queue.settled(&fate, tries) {
+            let settled = match self.note_transaction(&fate).await {
+                Ok(()) => self.queue.settled(&fate, tries),
+                Err(again) => again,
+            };
+            match settled {
                 Settled::Over { invalid, said } => {
                     self.station.over();
                     if let Some((id_tag, info)) = said {
@@ -219,6 +225,32 @@ impl Task {
         let mut state = self.shared.state();
         state.status.waiting = state.status.waiting.saturating_sub(told.done);
         state.status.set_aside += told.set_aside;
+    }
+
+    /// The id of a transaction is in the journal before its start counts as told: a start that is told
+    /// again after a crash is answered with the same id.
+    async fn note_transaction(&self, fate: &Fate<V16>) -> Result<(), Settled> {
+        let Some((session, transaction_id)) = self.queue.started(fate) else {
+            return Ok(());
+        };
+        let wish = Wish::Assigned {
+            session,
+            transaction_id,
+        };
+        let noted = async {
+            let verdict = self.wishes.make(None, wish).await?;
+            verdict.await.map_err(|_| "the site stops".to_owned())
+        };
+        let problem = match timeout(SITE_ANSWERS_WITHIN, noted).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(problem)) => problem,
+            Err(_elapsed) => "the site does not answer".to_owned(),
+        };
+        tracing::error!(
+            charge_point.id = %self.endpoint.charge_point,
+            "The start of a transaction is told again, because its id was not recorded: {problem}"
+        );
+        Err(Settled::Again(NOTE_AGAIN))
     }
 
     /// The central system does not accept the tag that a session began with

@@ -33,6 +33,16 @@ impl<B: Buses> Runtime<B> {
                 });
                 self.verdict(request.reply, Verdict::Accepted);
             }
+            Wish::Assigned {
+                session,
+                transaction_id,
+            } => {
+                self.step(Event::TransactionAssigned {
+                    session,
+                    transaction_id,
+                });
+                self.verdict(request.reply, Verdict::Accepted);
+            }
             Wish::Reserve(reservation) => {
                 let event = Event::ReservationWished(reservation.clone());
                 self.reservation(request.charge_point, reservation.id, request.reply, event);
@@ -192,7 +202,10 @@ fn orders_of(site: &Site, view: &ChargePointView, wish: &Wish) -> Vec<Order> {
             operative,
         } => availability(view, *connector, *operative),
         // The core answers these by itself.
-        Wish::ProfilesLimit(_) | Wish::Reserve(_) | Wish::CancelReservation(_) => Vec::new(),
+        Wish::ProfilesLimit(_)
+        | Wish::Assigned { .. }
+        | Wish::Reserve(_)
+        | Wish::CancelReservation(_) => Vec::new(),
     }
 }
 

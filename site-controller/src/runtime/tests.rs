@@ -564,6 +564,7 @@ fn site(authorization: Authorization) -> SiteConfig {
             vendor: "Acme".into(),
             model: "One".into(),
             connectors: vec![connector],
+            central_system: None,
         }],
     }
 }

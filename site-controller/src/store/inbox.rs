@@ -207,6 +207,7 @@ fn must_be_kept(change: &Change) -> bool {
         | Change::ProfileLimitChanged { .. }
         | Change::ReservationMade(_)
         | Change::ReservationEnded { .. }
+        | Change::TransactionAssigned { .. }
         | Change::ClockCorrected { .. } => true,
         Change::DeviceOnline { .. }
         | Change::DeviceOffline { .. }

@@ -97,6 +97,7 @@ pub(crate) fn site_of(connectors: Vec<ConnectorConfig>) -> SiteConfig {
             vendor: "Acme".to_owned(),
             model: "AC11".to_owned(),
             connectors,
+            central_system: None,
         }],
     }
 }
@@ -104,7 +105,7 @@ pub(crate) fn site_of(connectors: Vec<ConnectorConfig>) -> SiteConfig {
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) site: Site,
-    config: SiteConfig,
+    pub(crate) config: SiteConfig,
     boot: u64,
     /// Monotonic time, in milliseconds.
     pub(crate) now: u64,

@@ -9,6 +9,7 @@ mod bench;
 mod commands;
 mod configuration;
 mod devices;
+mod endpoints;
 mod energy;
 mod limits;
 mod profiles;

@@ -142,6 +142,7 @@ impl Books {
             | Change::DeviceOnline { .. }
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
+            | Change::TransactionAssigned { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }

@@ -87,6 +87,7 @@ fn config(devices: &[Device]) -> SiteConfig {
                 Authorization::Required
             },
         }],
+        central_system: None,
     };
     SiteConfig {
         charge_points: devices.iter().enumerate().map(connector).collect(),
@@ -517,6 +518,7 @@ impl World {
                 | Change::ProfileLimitChanged { .. }
                 | Change::CommandOpened(_)
                 | Change::ReservationMade(_)
+                | Change::TransactionAssigned { .. }
                 | Change::ClockCorrected { .. } => {}
             }
         }

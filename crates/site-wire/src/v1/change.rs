@@ -8,7 +8,7 @@ use site_model::{
     Watts,
 };
 
-use super::{AnnouncedConnector, BadField, Change, Order, Reconstructed, field};
+use super::{AnnouncedConnector, BadField, CentralSystem, Change, Order, Reconstructed, field};
 
 impl From<&model::Change> for Change {
     #[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
@@ -24,6 +24,13 @@ impl From<&model::Change> for Change {
                     .iter()
                     .map(AnnouncedConnector::from)
                     .collect(),
+                central_system: announcement
+                    .central_system
+                    .as_ref()
+                    .map(|central| CentralSystem {
+                        address: central.address.clone(),
+                        external: central.external,
+                    }),
             },
             M::DeviceOnline {
                 charge_point,
@@ -187,6 +194,13 @@ impl From<&model::Change> for Change {
                 reservation_id: reservation.0,
                 end: end.to_string(),
             },
+            M::TransactionAssigned {
+                session,
+                transaction_id,
+            } => Self::TransactionAssigned {
+                session_id: session.to_string(),
+                transaction_id: *transaction_id,
+            },
             M::ClockCorrected { boot, offset_ms } => Self::ClockCorrected {
                 corrected_boot: boot.to_string(),
                 offset_ms: *offset_ms,
@@ -206,6 +220,7 @@ impl TryFrom<Change> for model::Change {
                 vendor,
                 model,
                 connectors,
+                central_system,
             } => Self::ChargePointAnnounced(Announcement {
                 charge_point: field::charge_point(&charge_point_id)?,
                 vendor,
@@ -214,6 +229,10 @@ impl TryFrom<Change> for model::Change {
                     .iter()
                     .map(ConnectorAnnouncement::try_from)
                     .collect::<Result<_, _>>()?,
+                central_system: central_system.map(|central| model::CentralSystem {
+                    address: central.address,
+                    external: central.external,
+                }),
             }),
             Change::DeviceOnline {
                 charge_point_id,
@@ -395,6 +414,13 @@ impl TryFrom<Change> for model::Change {
                 charge_point: field::charge_point(&charge_point_id)?,
                 reservation: ReservationId(reservation_id),
                 end: field::word("end", &end, ReservationEnd::parse)?,
+            },
+            Change::TransactionAssigned {
+                session_id,
+                transaction_id,
+            } => Self::TransactionAssigned {
+                session: field::session(&session_id)?,
+                transaction_id,
             },
             Change::ClockCorrected {
                 corrected_boot,

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use site_model::CentralSystem;
+
 use super::super::*;
 use crate::secret::Secret;
 use crate::uplink::Tls;
@@ -38,6 +40,46 @@ fn each_charge_point_gets_its_central_system_and_its_password() {
 
     let plan = Plan::parse(&with_ocpp("", ""), folder.path()).unwrap();
     assert!(plan.stations.is_empty());
+    assert_eq!(plan.site.charge_points[0].central_system, None);
+}
+
+#[test]
+fn whose_a_central_system_is_is_said_where_its_address_is() {
+    let (shared, own) = ("url = \"wss://a.example\"", "url = \"wss://b.example\"");
+    let cases = [
+        (
+            shared.to_owned(),
+            String::new(),
+            "wss://a.example:443",
+            false,
+        ),
+        (
+            format!("{shared}\nexternal = true"),
+            String::new(),
+            "wss://a.example:443",
+            true,
+        ),
+        (
+            format!("{shared}\nexternal = true"),
+            format!("{{ {own} }}"),
+            "wss://b.example:443",
+            false,
+        ),
+        (
+            shared.to_owned(),
+            format!("{{ {own}, external = true }}"),
+            "wss://b.example:443",
+            true,
+        ),
+    ];
+    for (common, own, address, external) in cases {
+        let plan = Plan::parse(&with_ocpp(&common, &own), Path::new("/nowhere")).unwrap();
+        let expected = CentralSystem {
+            address: format!("{address}/CP-LEFT"),
+            external,
+        };
+        assert_eq!(plan.site.charge_points[0].central_system, Some(expected));
+    }
 }
 
 #[test]
@@ -60,6 +102,12 @@ fn what_cannot_connect_or_would_travel_readable_is_told() {
             "{ password_file = \"absent\" }",
             "charge_point[0].ocpp",
             "there is no central system for it",
+        ),
+        (
+            "url = \"ws://127.0.0.1:9/\"",
+            "{ external = true }",
+            "charge_point[0].ocpp.external",
+            "it says of an address that is not given here whose it is",
         ),
         (
             "url = \"ws://127.0.0.1:9/\"",

@@ -1,6 +1,8 @@
 //! One charge point with its journal, and the central system that the test plays.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -56,6 +58,40 @@ pub(super) struct Bench {
     limits: watch::Receiver<Option<Limits>>,
     /// Every other wish.
     pub(super) wishes: mpsc::Receiver<StationRequest>,
+    pub(super) notes: Arc<Notes>,
+}
+
+/// The core as far as transactions' ids go.
+#[derive(Default)]
+pub(super) struct Notes {
+    /// It takes nothing.
+    pub(super) fails: AtomicBool,
+    pub(super) taken: Mutex<Vec<(SessionId, i64)>>,
+}
+
+impl Notes {
+    /// Takes ids of transactions; other wishes go to the test.
+    async fn take(
+        self: Arc<Self>,
+        mut all: mpsc::Receiver<StationRequest>,
+        others: mpsc::Sender<StationRequest>,
+    ) {
+        while let Some(request) = all.recv().await {
+            let Wish::Assigned {
+                session,
+                transaction_id,
+            } = &request.wish
+            else {
+                let _over = others.send(request).await;
+                continue;
+            };
+            if !self.fails.load(Ordering::SeqCst) {
+                let noted = (session.clone(), *transaction_id);
+                self.taken.lock().unwrap().push(noted);
+                let _over = request.reply.send(Verdict::Accepted);
+            }
+        }
+    }
 }
 
 type Limits = Vec<(ConnectorId, Option<Milliamps>)>;
@@ -112,6 +148,7 @@ impl Bench {
             url: format!("ws://127.0.0.1:{port}/ocpp/1.6").parse().unwrap(),
             tls: Tls::Off,
             password: Some(Secret::new("p4ssw0rd")),
+            external: false,
         };
         let opened = Store::open(dir.path(), WallTime(0), Options::default()).unwrap();
         let (store, end) = (opened.store, opened.found.last_sequence);
@@ -119,6 +156,8 @@ impl Bench {
         let (desk, _nobody) = mpsc::channel(1);
         let links = Stations::spawn(vec![endpoint], &store, end, &clock, &desk, &stop).await;
         let (wishes, limits) = taken(links.requests);
+        let (notes, (others, wishes_left)) = (Arc::new(Notes::default()), mpsc::channel(16));
+        tokio::spawn(Arc::clone(&notes).take(wishes, others));
         let bench = Self {
             listener,
             stations: links.stations,
@@ -130,7 +169,8 @@ impl Bench {
             dir,
             session,
             limits,
-            wishes,
+            wishes: wishes_left,
+            notes,
         };
         bench.show(ConnectorStatus::Available, None);
         bench
@@ -456,6 +496,7 @@ fn view(status: ConnectorStatus, fault: Option<&str>) -> ChargePointView {
                 kind: ConnectorType::Type2,
                 max_power: Watts(11_040),
             }],
+            central_system: None,
         },
         status: ChargePointStatus::Available,
         online: true,

@@ -1,6 +1,8 @@
 //! Sessions of the journal become transactions of the central system: once, in order, with their
 //! times and their energy to the Wh, whatever breaks in between.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 use site_model::{Change, ConnectorId, EnergySource, IdTag, SessionId, StopReason, WattHours};
 
@@ -129,6 +131,26 @@ async fn what_was_sent_and_not_answered_is_sent_again_word_for_word() {
     assert_eq!(stop[3]["transactionId"], 5);
     csms.answer(&stop, json!({})).await;
     bench.waiting_becomes(0).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn the_id_of_a_transaction_is_recorded_with_its_session_before_its_start_counts_as_told() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    bench.notes.fails.store(true, Ordering::SeqCst);
+    bench.record(NOON, &[started("sess_1", 1)]).await;
+    let start = csms.call("StartTransaction").await;
+    csms.begin(&start, 77).await;
+    // It could not be recorded: the start is told again as it was, and gets the same id.
+    let again = csms.call("StartTransaction").await;
+    assert_eq!((&again, bench.link().waiting), (&start, 1));
+    bench.notes.fails.store(false, Ordering::SeqCst);
+    csms.begin(&again, 77).await;
+    bench.waiting_becomes(0).await;
+    let taken = bench.notes.taken.lock().unwrap().clone();
+    assert_eq!(taken, [(session("sess_1"), 77)]);
     bench.end().await;
 }
 

@@ -66,6 +66,10 @@ pub(crate) struct SessionBody {
     energy_source: String,
     /// Whether that is good enough to bill by.
     billing_grade: bool,
+    /// `external` where somebody else's central system authorised and bills it: then it has no price
+    /// here. Null where we do.
+    #[schema(required)]
+    managed_by: Option<&'static str>,
 }
 
 /// A number for OCPP 1.6, a text for 2.0.1.
@@ -103,6 +107,7 @@ impl SessionBody {
             offline: session.offline,
             energy_source: session.energy_source,
             billing_grade: session.billing_grade,
+            managed_by: session.external.then_some("external"),
         }
     }
 }
