@@ -284,6 +284,17 @@ impl Bench {
         limit.map(|limit| limit.0)
     }
 
+    /// Profiles have said nothing of the connector since the start.
+    pub(super) fn is_told_nothing(&self) -> bool {
+        self.limits.borrow().is_none()
+    }
+
+    /// Does something to the journal's file.
+    pub(super) async fn on_file(&self, sql: &'static str) {
+        let done = self.store.work(move |db| db.execute_batch(sql));
+        done.await.unwrap();
+    }
+
     pub(super) async fn limit_becomes(&self, wanted: Option<u32>) {
         let mut limits = self.limits.clone();
         let wanted = wanted.map(Milliamps);

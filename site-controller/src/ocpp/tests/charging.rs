@@ -247,6 +247,37 @@ async fn a_start_with_a_profile_is_taken_with_it_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn while_the_file_fails_nothing_is_accepted_and_no_limit_is_raised() {
+    let (bench, mut csms) = welcomed().await;
+    let eight = profile(1, "TxDefaultProfile", &schedule("A", &[(0, 8.0)]));
+    let ten = profile(1, "TxDefaultProfile", &schedule("A", &[(0, 10.0)]));
+    assert_eq!(csms.install(1, &eight).await, "Accepted");
+    bench
+        .on_file("ALTER TABLE ocpp_profile RENAME TO gone")
+        .await;
+    assert_eq!(csms.install(1, &ten).await, "Rejected");
+    csms.ask("1", "ClearChargingProfile", &json!({})).await;
+    let answer = csms.next().await;
+    assert_eq!(
+        (&answer[0], &answer[2]),
+        (&json!(4), &json!("InternalError"))
+    );
+    assert_eq!(bench.limit(), Some(8_000));
+    drop(csms);
+
+    let mut bench = bench.power_cut().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    assert_eq!(csms.install(1, &ten).await, "Rejected");
+    assert!(bench.is_told_nothing(), "what the site has journaled holds");
+    bench
+        .on_file("ALTER TABLE gone RENAME TO ocpp_profile")
+        .await;
+    bench.limit_becomes(Some(8_000)).await;
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_profile_that_breaks_a_rule_leaves_everything_as_it_was() {
     let (bench, mut csms) = welcomed().await;
     let eight = schedule("A", &[(0, 8.0)]);
