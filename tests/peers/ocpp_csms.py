@@ -114,7 +114,9 @@ class Station(ChargePoint):
     @after("SignCertificate")
     async def certificate_signed(self, csr):
         if FOLDER:
-            sign = f"openssl x509 -req -days 90 -CA {FOLDER}/root.pem -CAkey {FOLDER}/root.key -CAcreateserial"
+            (FOLDER / "client.ext").write_text("basicConstraints=CA:FALSE\nextendedKeyUsage=clientAuth\n")
+            issuer = f"-CA {FOLDER}/root.pem -CAkey {FOLDER}/root.key -CAcreateserial -extfile {FOLDER}/client.ext"
+            sign = f"openssl x509 -req -days 90 {issuer}"
             signed = subprocess.run(sign.split(), input=csr.encode(), capture_output=True, check=True).stdout.decode()
             answer = await self.call(call.CertificateSigned(signed), suppress=False)
             show(self.id, "CertificateSigned", {"status": answer.status})
@@ -143,7 +145,8 @@ async def serve(socket):
     if socket.subprotocol != "ocpp1.6":
         return await socket.close()
     identity = socket.request.path.strip("/").split("/")[-1]
-    show(identity, "connected", proof(socket))
+    if FOLDER:
+        show(identity, "connected", proof(socket))
     STATIONS[identity] = Station(identity, socket)
     try:
         await STATIONS[identity].start()

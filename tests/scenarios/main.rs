@@ -26,4 +26,5 @@ mod peers;
 mod quotas;
 mod scan;
 mod station;
+mod station_security;
 mod tls;
