@@ -182,7 +182,9 @@ async fn look(socket: &Path) -> anyhow::Result<StatusReport> {
     });
     match asked.await?? {
         Answer::Status { status } => Ok(*status),
-        Answer::Command { .. } | Answer::Error { .. } => anyhow::bail!("not asked for"),
+        Answer::Command { .. } | Answer::Tag { .. } | Answer::Error { .. } => {
+            anyhow::bail!("not asked for")
+        }
     }
 }
 
