@@ -8,6 +8,7 @@ pub(crate) mod access;
 mod file;
 mod hold;
 mod inbox;
+mod owed;
 pub(crate) mod profiles;
 mod reserve;
 mod rows;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use site_model::Fact;
 use site_wire::v1::{BATCH_MAX_FACTS, Envelope};
 
-use super::{KEEP_ACKNOWLEDGED_DAYS, stations};
+use super::{KEEP_ACKNOWLEDGED_DAYS, owed};
 
 /// A read stops after the fact that reaches this size, so that a batch stays far below the cloud's bound of 1 MiB.
 pub(super) const READ_MAX_BYTES: usize = 192 * 1024;
@@ -121,7 +121,7 @@ pub(super) fn delete_old(tx: &Transaction<'_>, wall_ms: i64) -> rusqlite::Result
     let Some(acknowledged) = acknowledged else {
         return Ok(0);
     };
-    let deleted = delete_through(tx, unsigned(acknowledged))?;
+    let deleted = delete_through(tx, unsigned(acknowledged), owed::READINGS_MAX)?;
     tx.execute(
         "DELETE FROM mark_of_day WHERE day < ?1 AND sequence < ?2",
         params![day, acknowledged],
@@ -132,18 +132,26 @@ pub(super) fn delete_old(tx: &Transaction<'_>, wall_ms: i64) -> rusqlite::Result
 /// Deletes a bounded number of acknowledged facts whatever their age: the disk is full.
 pub(super) fn delete_acknowledged(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
     let mark = number(tx, Number::Mark)?;
-    delete_through(tx, mark)
+    delete_through(tx, mark, owed::READINGS_WHEN_FULL_MAX)
 }
 
-fn delete_through(tx: &Transaction<'_>, sequence: u64) -> rusqlite::Result<usize> {
-    let through = sequence
-        .min(number(tx, Number::CheckpointSequence)?)
-        .min(stations::kept_after(tx)?);
-    tx.execute(
-        "DELETE FROM journal WHERE sequence IN
-         (SELECT sequence FROM journal WHERE sequence <= ?1 ORDER BY sequence LIMIT ?2)",
-        params![signed(through), DELETE_AT_ONCE],
-    )
+fn delete_through(
+    tx: &Transaction<'_>,
+    sequence: u64,
+    readings_max: usize,
+) -> rusqlite::Result<usize> {
+    let through = sequence.min(number(tx, Number::CheckpointSequence)?);
+    let told = owed::told_by_all(tx)?;
+    let kept = owed::KEPT;
+    let deleted = tx.execute(
+        &format!(
+            "DELETE FROM journal WHERE sequence IN
+             (SELECT sequence FROM journal WHERE sequence <= ?1 AND NOT (sequence > ?3 AND {kept})
+              ORDER BY sequence LIMIT ?2)"
+        ),
+        params![signed(through), DELETE_AT_ONCE, signed(told)],
+    )?;
+    Ok(deleted + owed::thin(tx, told, through, readings_max)?)
 }
 
 /// Facts after a sequence, ascending, bounded in number and size.

@@ -414,13 +414,6 @@ pub(crate) fn move_cursor(
     Ok(())
 }
 
-/// The journal is kept from here on, for the charge point that is furthest behind.
-pub(super) fn kept_after(db: &Connection) -> rusqlite::Result<u64> {
-    let cursor: Option<i64> =
-        db.query_row("SELECT min(cursor) FROM ocpp_place", [], |row| row.get(0))?;
-    Ok(cursor.map_or(u64::MAX, unsigned))
-}
-
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

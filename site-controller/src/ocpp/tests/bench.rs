@@ -192,12 +192,17 @@ impl Bench {
 
     /// The next socket, however long the gateway's pause is: minutes pass until it comes.
     pub(super) async fn tried(&self) -> TcpStream {
-        for _ in 0..100 {
+        self.tried_within(Duration::from_secs(61)).await
+    }
+
+    /// The next socket; the time passes in such steps until it comes.
+    pub(super) async fn tried_within(&self, step: Duration) -> TcpStream {
+        for _ in 0..1_000 {
             tokio::time::pause();
-            tokio::time::advance(Duration::from_secs(61)).await;
+            tokio::time::advance(step).await;
             tokio::time::resume();
-            // Its last try may have been on its way still, and its pause begun after that minute.
-            let connects = timeout(Duration::from_millis(200), self.listener.accept());
+            // What the gateway does at a moment takes it a moment.
+            let connects = timeout(Duration::from_millis(50), self.listener.accept());
             if let Ok(connected) = connects.await {
                 return connected.unwrap().0;
             }
@@ -403,7 +408,10 @@ pub(super) struct Csms {
 
 impl Csms {
     #[expect(clippy::result_large_err, reason = "the library's own callback")]
-    async fn shake_hands(stream: Box<dyn Stream>, password: Option<&str>) -> Option<Self> {
+    pub(super) async fn shake_hands(
+        stream: Box<dyn Stream>,
+        password: Option<&str>,
+    ) -> Option<Self> {
         let check = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().path(), "/ocpp/1.6/CP-1");
             let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap());

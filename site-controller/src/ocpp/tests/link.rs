@@ -5,11 +5,13 @@ use std::time::Duration;
 use futures_util::SinkExt as _;
 use serde_json::json;
 use site_model::ConnectorStatus;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use super::super::Registration;
-use super::bench::{Bench, registered};
+use super::bench::{Bench, Csms, registered};
+use super::transactions::{NOON, started};
 
 #[tokio::test]
 async fn boot_is_told_first_then_every_status_then_what_changes() {
@@ -86,6 +88,75 @@ async fn a_station_that_is_not_accepted_only_asks_again_after_the_interval() {
     }
     csms.accept_boot().await;
     csms.status().await;
+    bench.end().await;
+}
+
+/// OCPP 1.6, sections 4.2 and 5.11: who is held pending starts and tells nothing, and is served again
+/// once it is accepted.
+#[tokio::test]
+async fn who_is_held_pending_starts_nothing_and_tells_no_transaction_before_it_is_accepted() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    let boot = csms.call("BootNotification").await;
+    csms.answer(&boot, registered("Pending", 1)).await;
+    bench.record(NOON, &[started("sess_1", 1)]).await;
+    let orders = [
+        (
+            "RemoteStartTransaction",
+            json!({"idTag": "T", "connectorId": 1}),
+        ),
+        ("RemoteStopTransaction", json!({"transactionId": 1})),
+    ];
+    for (action, fields) in orders {
+        csms.ask(action, action, &fields).await;
+        let answer = csms.next().await;
+        assert_eq!(answer, json!([3, action, {"status": "Rejected"}]));
+    }
+    // What it may be asked for meanwhile it says.
+    csms.ask(
+        "boot",
+        "TriggerMessage",
+        &json!({"requestedMessage": "BootNotification"}),
+    )
+    .await;
+    assert_eq!(
+        csms.next().await,
+        json!([3, "boot", {"status": "Accepted"}])
+    );
+    let again = csms.call("BootNotification").await;
+    csms.answer(&again, registered("Accepted", 300)).await;
+    csms.status().await;
+    csms.status().await;
+    let start = csms.call("StartTransaction").await;
+    assert_eq!(start[3]["meterStart"], 1);
+    assert!(
+        bench.wishes.try_recv().is_err(),
+        "the site was asked for nothing"
+    );
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_is_accepted_and_closed_at_once_is_tried_ever_more_rarely() {
+    let bench = Bench::start().await;
+    let mut pauses = Vec::new();
+    let mut stream = bench.tried_within(Duration::from_millis(1)).await;
+    for _ in 0..5 {
+        let mut csms = Csms::shake_hands(Box::new(stream), Some("p4ssw0rd"))
+            .await
+            .unwrap();
+        csms.socket.close(None).await.unwrap();
+        let closed = Instant::now();
+        stream = bench.tried_within(Duration::from_millis(500)).await;
+        pauses.push(closed.elapsed());
+    }
+    // Twice as long each time, half of it by chance: 1, 2, 4, 8, 16 s.
+    let at_least = [500, 1_000, 2_000, 4_000, 8_000].map(Duration::from_millis);
+    let long_enough = pauses
+        .iter()
+        .zip(at_least)
+        .all(|(pause, least)| *pause >= least);
+    assert!(long_enough, "{pauses:?}");
     bench.end().await;
 }
 
