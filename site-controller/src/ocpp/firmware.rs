@@ -2,7 +2,7 @@
 //! a way to put firmware into its device, so every update ends with `InstallationFailed` and the reason in the
 //! log; nothing that charges is touched. docs/decisions/0008-firmware-is-checked-not-installed.md says why it is fetched at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,6 +16,11 @@ use super::progress::{Progress, Tries};
 use super::security::certificates::signed_by;
 use super::security::events::Kind;
 use super::transfer::{self, Failed, Location, Temporary};
+
+/// Where a charge point's firmware lies meanwhile.
+pub(super) fn file(data_dir: &Path, charge_point: &ChargePointId) -> PathBuf {
+    data_dir.join(format!("firmware-{charge_point}.part"))
+}
 
 /// An update as it was asked for.
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use ocpp::v16::{
     UpdateFirmwareResponse, UploadLogStatus,
 };
 use ocpp::{Text, Time};
+use site_model::ChargePointId;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -64,6 +65,12 @@ impl Jobs {
             log: (UploadLogStatus::Idle, None),
             signed: (SignedFirmwareStatus::Idle, None),
         }
+    }
+
+    /// Removes what a download left behind when the daemon was cut off.
+    pub(super) async fn clean(&self, charge_point: &ChargePointId) {
+        // There is nothing as a rule.
+        let _absent = tokio::fs::remove_file(firmware::file(&self.data_dir, charge_point)).await;
     }
 
     /// The notice that tells the news, and remembers it.
@@ -331,11 +338,7 @@ impl Task {
             location,
             begin: Instant::now() + ahead.min(AHEAD_MAX),
             tries,
-            file: self
-                .extension
-                .jobs
-                .data_dir
-                .join(format!("firmware-{charge_point}.part")),
+            file: firmware::file(&self.extension.jobs.data_dir, &charge_point),
             signed,
             charge_point,
         }

@@ -73,6 +73,7 @@ impl Task {
         let mut back_off = BackOff::new(BACK_OFF_FIRST, BACK_OFF_MAX);
         let started = format!("site-controller {}", env!("CARGO_PKG_VERSION"));
         self.note(Kind::StartupOfTheDevice, &started).await;
+        self.extension.jobs.clean(&self.endpoint.charge_point).await;
         loop {
             let began = Instant::now();
             match self.one_socket(&stop).await {

@@ -309,6 +309,11 @@ impl Bench {
         assert!(reached, "{:?}, not {wanted:?}", self.limits.borrow());
     }
 
+    /// As a download that is cut off leaves it.
+    pub(super) fn leave_firmware_behind(&self) {
+        std::fs::write(self.dir.path().join(LEFT_BEHIND), "half of it").unwrap();
+    }
+
     /// Downloads that were left behind.
     pub(super) fn firmware_files(&self) -> usize {
         let files = std::fs::read_dir(self.dir.path()).unwrap();
@@ -484,9 +489,15 @@ impl Csms {
     }
 }
 
+/// A download of this charge point.
+const LEFT_BEHIND: &str = "firmware-CP-1.part";
+
 fn copy_journal(from: &Path, to: &Path) -> std::io::Result<()> {
     for file in ["journal.sqlite", "journal.sqlite-wal"] {
         std::fs::copy(from.join(file), to.join(file))?;
+    }
+    if from.join(LEFT_BEHIND).exists() {
+        std::fs::copy(from.join(LEFT_BEHIND), to.join(LEFT_BEHIND))?;
     }
     let (from, to) = (from.join("ocpp"), to.join("ocpp"));
     if from.exists() {

@@ -273,6 +273,11 @@ async fn a_firmware_is_fetched_and_never_called_installed() {
         csms.statuses("FirmwareStatusNotification", 1).await,
         ["Idle"]
     );
+
+    bench.leave_firmware_behind();
+    let mut bench = bench.power_cut().await;
+    bench.accept().await.welcome().await;
+    assert_eq!(bench.firmware_files(), 0);
     bench.end().await;
 }
 
