@@ -57,7 +57,7 @@ pub async fn record(data_dir: &Path, days: &Days<'_>) -> anyhow::Result<Happened
         wall: days.until,
         wall_known: true,
     };
-    let mut opened = Store::open(data_dir, begin.wall, Options::default())?;
+    let mut opened = Store::open(data_dir, begin, Options::default())?;
     ensure!(
         opened.found.notices.is_empty(),
         "{:?}",

@@ -177,7 +177,7 @@ pub fn rebuild(config: SiteConfig, found: &mut Found, clock: &Clock) -> Site {
 }
 
 async fn open_journal(plan: &Plan, clock: &Clock) -> Result<Opened, AppError> {
-    let (dir, now) = (plan.data_dir.clone(), clock.now().wall);
+    let (dir, now) = (plan.data_dir.clone(), clock.now());
     let opened = tokio::task::spawn_blocking(move || Store::open(&dir, now, Options::default()));
     let opened = opened
         .await

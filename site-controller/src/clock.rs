@@ -2,7 +2,10 @@
 //! which never starts before the later of build time and the last stored fact.
 //!
 //! Wall time is known once the system clock is synchronised. Until then it counts on from its floor,
-//! and the step to the right time is told once, so that recorded times can be corrected.
+//! and the step to the right time is told once, so that recorded times can be corrected. Once it is
+//! known it never goes back ([`steady`]), and how well it is kept is told to people ([`Health`]).
+
+mod steady;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +13,8 @@ use std::time::UNIX_EPOCH;
 
 use site_model::{BootId, Monotonic, Timestamp, WallTime};
 use tokio::time::Instant;
+
+use steady::Steady;
 
 /// When this program was built (or the date of its source, for reproducible builds).
 const BUILT_AT_S: &str = env!("DYNAMO_BUILT_AT_S");
@@ -65,7 +70,25 @@ struct State {
     /// Wall time at `started` while the right time is unknown.
     floor: WallTime,
     known: bool,
+    steady: Steady,
+    last_step_ms: Option<i64>,
 }
+
+/// How well the time is kept, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Since the time service last set the system clock; `None` where that cannot be told.
+    pub synchronised_ms_ago: Option<u64>,
+    /// By how much the clock may have drifted since then ([`DRIFT_PPM`]).
+    pub drift_ms: Option<u64>,
+    /// How far recorded times are ahead of the system clock that was set back.
+    pub ahead_ms: u64,
+    /// By how much the system clock was set last while the daemon ran.
+    pub last_step_ms: Option<i64>,
+}
+
+/// Frequency tolerance of a clock between two corrections (RFC 5905, section 4: PHI = 15 ppm).
+const DRIFT_PPM: u64 = 15;
 
 impl std::fmt::Debug for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,6 +118,8 @@ impl Clock {
         let state = State {
             floor: first.wall.max(built_at),
             known: first.believed(built_at),
+            steady: Steady::from(first.wall),
+            last_step_ms: None,
         };
         Self {
             boot,
@@ -109,22 +134,25 @@ impl Clock {
     pub fn not_before(&self, recorded: WallTime) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.floor = state.floor.max(recorded);
-        state.known = (self.source)().believed(recorded.max(self.built_at));
+        let system = (self.source)();
+        state.known = system.believed(recorded.max(self.built_at));
+        state.steady = Steady::from(system.wall.max(recorded));
     }
 
     /// Now, on both clocks.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        let state = *self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let monotonic = self.monotonic();
+        let wall = if state.known {
+            state.steady.show((self.source)().wall, monotonic)
+        } else {
+            counted(state.floor, monotonic)
+        };
         Timestamp {
             boot: self.boot,
             monotonic,
-            wall: if state.known {
-                (self.source)().wall
-            } else {
-                counted(state.floor, monotonic)
-            },
+            wall,
             wall_known: state.known,
         }
     }
@@ -142,7 +170,39 @@ impl Clock {
             return None;
         }
         state.known = true;
+        state.steady = Steady::from(system.wall);
         Some(system.wall.0 - counted.0)
+    }
+
+    /// Looks whether the system clock was set since the last look, and by how much.
+    #[must_use]
+    pub fn stepped(&self) -> Option<i64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = state.steady.step((self.source)().wall, self.monotonic());
+        if let (Some(step), true) = (step, state.known) {
+            state.last_step_ms = Some(step);
+            return Some(step);
+        }
+        None
+    }
+
+    /// How well the time is kept, if the time service set the system clock last at `synchronised`.
+    #[must_use]
+    pub fn health(&self, synchronised: Option<WallTime>) -> Health {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let system = (self.source)().wall;
+        let since = |at: WallTime| u64::try_from(system.0.saturating_sub(at.0)).unwrap_or(0);
+        let synchronised_ms_ago = synchronised.map(since);
+        Health {
+            synchronised_ms_ago,
+            drift_ms: synchronised_ms_ago.map(|ms| ms / (1_000_000 / DRIFT_PPM)),
+            ahead_ms: if state.known {
+                state.steady.ahead_ms(system)
+            } else {
+                0
+            },
+            last_step_ms: state.last_step_ms,
+        }
     }
 
     /// The moment on tokio's clock at which this one shows `monotonic`.
@@ -167,6 +227,14 @@ fn counted(floor: WallTime, since: Monotonic) -> WallTime {
 
 fn built_at() -> WallTime {
     WallTime(BUILT_AT_S.parse::<i64>().unwrap_or(0).saturating_mul(1000))
+}
+
+/// When systemd-timesyncd last set the clock; `None` where it does not run or did not yet.
+#[must_use]
+pub fn synchronised_at() -> Option<WallTime> {
+    let touched = std::fs::metadata(TIMESYNC_FILE).ok()?.modified().ok()?;
+    let since_1970 = touched.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since_1970.as_millis()).ok().map(WallTime)
 }
 
 #[expect(
@@ -237,11 +305,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_confirmed_clock_is_believed_even_behind_the_last_fact() {
-        let (clock, _system) = movable(LATER, Trust::Confirmed);
-        clock.not_before(WallTime(LATER + 1));
+    async fn a_confirmed_clock_is_believed_even_behind_the_last_fact_but_caught_up_with() {
+        let (clock, system) = movable(LATER, Trust::Confirmed);
+        clock.not_before(WallTime(LATER + 60_000));
         let now = clock.now();
-        assert_eq!((now.wall, now.wall_known), (WallTime(LATER), true));
+        assert_eq!((now.wall, now.wall_known), (WallTime(LATER + 60_000), true));
+        tokio::time::advance(Duration::from_secs(40)).await;
+        set(&system, LATER + 40_000, Trust::Confirmed);
+        assert_eq!(clock.now().wall, WallTime(LATER + 80_000));
+        assert_eq!(clock.health(None).ahead_ms, 40_000);
+        tokio::time::advance(Duration::from_secs(80)).await;
+        set(&system, LATER + 120_000, Trust::Confirmed);
+        assert_eq!(clock.now().wall, WallTime(LATER + 120_000));
+        assert_eq!(clock.health(None).ahead_ms, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_while_the_daemon_runs_is_told_and_never_goes_back() {
+        let (clock, system) = movable(LATER, Trust::Confirmed);
+        assert_eq!(clock.stepped(), None);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        set(&system, LATER + 3_601_000, Trust::Confirmed);
+        assert_eq!(clock.stepped(), Some(3_600_000));
+        assert_eq!(clock.now().wall, WallTime(LATER + 3_601_000));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        set(&system, LATER + 2_000, Trust::Confirmed);
+        assert_eq!(clock.stepped(), Some(-3_600_000));
+        assert_eq!(clock.now().wall, WallTime(LATER + 3_601_000));
+        assert_eq!(clock.health(None).last_step_ms, Some(-3_600_000));
+    }
+
+    #[test]
+    fn since_when_the_clock_runs_by_itself_and_what_that_may_come_to_is_told() {
+        let (clock, _system) = movable(LATER, Trust::Confirmed);
+        assert_eq!(clock.health(None), Health::default());
+        let health = Health {
+            synchronised_ms_ago: Some(86_407_000),
+            drift_ms: Some(1_296),
+            ..Health::default()
+        };
+        assert_eq!(clock.health(Some(WallTime(LATER - 86_407_000))), health);
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl FlashUse {
 }
 
 /// What this process caused to be written to storage (proc(5), `/proc/pid/io`); 0 where the system does not tell.
-fn bytes_written() -> u64 {
+pub(crate) fn bytes_written() -> u64 {
     let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
     io.lines()
         .find_map(|line| line.strip_prefix("write_bytes: "))

@@ -24,7 +24,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::buses::Buses;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
@@ -39,6 +39,8 @@ const TICK: Duration = Duration::from_secs(1);
 const REFRESH_MS: u64 = SNAPSHOT_REFRESH_MS - 10_000;
 /// A disk that does not answer for this long counts as failed.
 const DISK_SILENT_MS: u64 = 10_000;
+/// How often the store is told the time, for a journal without facts.
+const NOTE_TIME_EVERY_MS: u64 = 3_600_000;
 /// With nothing due the loop wakes at its tick.
 const FAR: Duration = Duration::from_secs(3_600);
 
@@ -167,6 +169,12 @@ pub struct Runtime<B> {
     releases: VecDeque<Release>,
     /// Why the journal cannot be written, while it cannot.
     storage_problem: Option<String>,
+    /// What in the journal is damaged; the next start salvages the rest.
+    damage: Option<String>,
+    /// What was found at the start.
+    notices: Vec<String>,
+    /// When the store was last told the time.
+    noted_at: Monotonic,
     waiting: BTreeMap<CommandId, Vec<oneshot::Sender<(CommandId, Outcome)>>>,
     /// Who wished to reserve, or to take a reservation back.
     reserving: BTreeMap<(ChargePointId, ReservationId), Vec<oneshot::Sender<Verdict>>>,
@@ -196,6 +204,9 @@ impl<B: Buses> Runtime<B> {
             since_checkpoint: found.since_checkpoint,
             releases: VecDeque::new(),
             storage_problem: None,
+            damage: None,
+            notices: found.notices.clone(),
+            noted_at: Monotonic(0),
             waiting: BTreeMap::new(),
             reserving: BTreeMap::new(),
             published: BTreeMap::new(),
@@ -392,6 +403,7 @@ impl<B: Buses> Runtime<B> {
                 }
             }
             StoreEvent::Failed { problem } => self.storage_failed(problem),
+            StoreEvent::Damaged { problem } => self.storage_damaged(&problem),
         }
     }
 
@@ -413,6 +425,17 @@ impl<B: Buses> Runtime<B> {
         self.storage_problem = Some(problem);
         self.step(Event::StorageFailed);
         self.release(Ticket(u64::MAX));
+    }
+
+    fn storage_damaged(&mut self, problem: &str) {
+        let problem = format!(
+            "the journal is damaged ({problem}): restart the daemon, it keeps the file aside and goes on with what is \
+             sound; then check the disk"
+        );
+        if self.damage.as_ref() != Some(&problem) {
+            tracing::error!("{problem}");
+            self.damage = Some(problem);
+        }
     }
 
     fn local_request(&mut self, request: LocalRequest) {
@@ -447,9 +470,16 @@ impl<B: Buses> Runtime<B> {
             );
             self.step(Event::ClockSet { offset_ms });
         }
+        if let Some(step_ms) = self.parts.clock.stepped() {
+            tracing::warn!(
+                step_ms,
+                "The system clock was set while the daemon runs: if it was wrong before, so are the times recorded with it"
+            );
+        }
         self.publish_stale();
         let now = self.parts.clock.now().monotonic;
         self.flash.look(now);
+        self.note_time();
         let oldest = self.releases.front();
         if oldest.is_some_and(|first| now.ms_since(first.since) >= DISK_SILENT_MS) {
             self.storage_failed(
@@ -464,6 +494,15 @@ impl<B: Buses> Runtime<B> {
         });
     }
 
+    /// Once an hour, while it is known.
+    fn note_time(&mut self) {
+        let now = self.parts.clock.now();
+        if now.wall_known && now.monotonic.ms_since(self.noted_at) >= NOTE_TIME_EVERY_MS {
+            self.noted_at = now.monotonic;
+            self.parts.store.note_time(now.wall);
+        }
+    }
+
     fn status(&self) -> StatusReport {
         report::Source {
             gateway: &self.parts.gateway,
@@ -473,7 +512,9 @@ impl<B: Buses> Runtime<B> {
             stations: self.parts.stations.status(),
             figures: self.parts.store.figures(),
             flash: &self.flash,
-            storage_problem: self.storage_problem.as_deref(),
+            storage_problem: self.storage_problem.as_deref().or(self.damage.as_deref()),
+            notices: &self.notices,
+            health: self.parts.clock.health(clock::synchronised_at()),
             last_sequence: self.committed,
             views: self.parts.site.views(),
             meters: &self.meter_readings,

@@ -105,8 +105,7 @@ impl Gateway {
         let system = Arc::clone(&setup.system);
         let source = move || *system.lock().unwrap_or_else(PoisonError::into_inner);
         let clock = Clock::of_build(setup.built_at, setup.boot, Arc::new(source));
-        let (opened, writer) =
-            Store::open_by_hand(setup.dir, clock.now().wall, setup.options).unwrap();
+        let (opened, writer) = Store::open_by_hand(setup.dir, clock.now(), setup.options).unwrap();
         let (store, events, mut found) = (opened.store, opened.events, opened.found);
         let start = Start {
             journal: found.journal.clone(),

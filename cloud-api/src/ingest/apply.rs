@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use site_model::{Announcement, Change, ChargePointId, Fact, GatewayId};
+use site_model::{Announcement, Change, ChargePointId, Fact, GatewayId, JournalId};
 use site_wire::v1::Envelope;
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     message::{Batch, Received, TEXT_MAX, shortened},
     rows::{
         End, Start, assign_transaction, correct_clock, end_session, keep_unread, mark_steps,
-        of_connector, read_session, start_session, wh,
+        of_connector, read_session, salvaged, start_session, wh,
     },
 };
 use crate::{
@@ -346,7 +346,9 @@ impl Ingest {
             } => plan.push(
                 "INSERT INTO unattributed_energy
                    (charge_point_id, connector_id, at_ms, from_wh, to_wh)
-                 VALUES ($1, $2, $3, $4, $5)",
+                 SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT)
+                 WHERE NOT EXISTS (SELECT 1 FROM unattributed_energy
+                   WHERE charge_point_id = $1 AND at_ms = $3 AND connector_id = $2 AND from_wh = $4)",
                 of_connector(
                     charge_point,
                     *connector,
@@ -355,6 +357,21 @@ impl Ingest {
             ),
             Change::ClockCorrected { boot, offset_ms } => {
                 correct_clock(plan, &boot.to_string(), *offset_ms);
+            }
+            Change::JournalSalvaged {
+                damaged,
+                carried,
+                lost,
+                problem,
+            } => {
+                let gateway = plan.gateway;
+                tracing::error!(
+                    %gateway, carried, lost, problem,
+                    "A gateway's journal was damaged: compare its sessions with its meters"
+                );
+                let damaged = damaged.as_ref().map(JournalId::as_str);
+                plan.steps
+                    .push(salvaged(gateway, at.wall.0, damaged, [*carried, *lost], problem)?);
             }
             // Nobody reads these in the cloud yet; they stay in the gateway's journal.
             Change::AuthorizationChanged { .. }
@@ -402,6 +419,7 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
         | Change::MeterRead { .. }
         | Change::TransactionAssigned { .. }
         | Change::CommandClosed { .. }
+        | Change::JournalSalvaged { .. }
         | Change::ClockCorrected { .. } => None,
     }
 }

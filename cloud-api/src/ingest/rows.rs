@@ -6,7 +6,7 @@ use site_model::{
 };
 
 use super::{
-    apply::{Fault, Plan, Step},
+    apply::{Fault, Plan, Step, short},
     message::Batch,
 };
 use crate::{
@@ -242,6 +242,30 @@ pub(crate) fn end_session(
         meter_wh: end.meter.0,
     };
     Ok([read, update.meaning(ends)])
+}
+
+/// What a gateway tells of a journal that was damaged; told again, it is the same row.
+pub(super) fn salvaged(
+    gateway: &GatewayId,
+    at_ms: i64,
+    damaged: Option<&str>,
+    [carried, lost]: [u64; 2],
+    problem: &str,
+) -> Result<Step, Fault> {
+    Ok(Step::new(
+        "INSERT INTO salvaged_journals
+           (gateway_id, at_ms, damaged_journal_id, carried_facts, lost_facts, problem)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (gateway_id, at_ms) DO NOTHING",
+        vec![
+            gateway.as_str().into(),
+            at_ms.into(),
+            damaged.into(),
+            integer(carried)?,
+            integer(lost)?,
+            short(problem).into(),
+        ],
+    ))
 }
 
 /// Moves the times that this boot recorded before it knew the right time.

@@ -421,6 +421,51 @@ async fn devices_status_and_unattributed_energy_are_booked() {
 }
 
 #[tokio::test]
+async fn a_damaged_journal_is_kept_in_the_books_and_what_its_salvage_tells_again_changes_nothing() {
+    let mut world = World::new().await;
+    let unattributed = Change::EnergyUnattributed {
+        charge_point: cp("CP1"),
+        connector: connector(),
+        from: site_model::WattHours(10),
+        to: site_model::WattHours(25),
+    };
+    let salvaged = Change::JournalSalvaged {
+        damaged: Some(site_model::JournalId::new("j0").unwrap()),
+        carried: 12,
+        lost: 3,
+        problem: "fact 7 is damaged".to_owned(),
+    };
+    world.facts(&whole_session()[..1]).await;
+    let again: Vec<_> = [2, 4]
+        .into_iter()
+        .flat_map(|sequence| {
+            [
+                fact(sequence, START, unattributed.clone()),
+                fact(sequence + 1, START, salvaged.clone()),
+            ]
+        })
+        .collect();
+    world.facts(&again).await;
+    let energy = world
+        .table(
+            "SELECT COUNT(*) AS rows FROM unattributed_energy",
+            &["rows"],
+        )
+        .await;
+    assert_eq!(energy, "1\n");
+    let columns = [
+        "damaged_journal_id",
+        "carried_facts",
+        "lost_facts",
+        "problem",
+    ];
+    let told = world
+        .table("SELECT * FROM salvaged_journals", &columns)
+        .await;
+    assert_eq!(told, "j0|12|3|fact 7 is damaged\n");
+}
+
+#[tokio::test]
 async fn times_recorded_before_the_clock_was_known_are_corrected_once_it_is() {
     let mut world = World::new().await;
     let offset = ms("2026-11-22T09:00:00Z");

@@ -164,6 +164,7 @@ impl ConnectorState {
             | Change::CommandClosed { .. }
             | Change::ReservationMade(_)
             | Change::ReservationEnded { .. }
+            | Change::JournalSalvaged { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }
@@ -314,7 +315,8 @@ impl State {
             | Change::RegisterTied { .. }
             | Change::EnergyUnattributed { .. }
             | Change::LimitGranted { .. }
-            | Change::ProfileLimitChanged { .. } => {}
+            | Change::ProfileLimitChanged { .. }
+            | Change::JournalSalvaged { .. } => {}
         }
     }
 
@@ -439,6 +441,7 @@ pub(crate) fn connector_of(change: &Change) -> Option<Key> {
         | Change::CommandClosed { .. }
         | Change::ReservationMade(_)
         | Change::ReservationEnded { .. }
+        | Change::JournalSalvaged { .. }
         | Change::ClockCorrected { .. } => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     BootId, ChargePointId, Command, CommandId, ConnectorId, ConnectorStatus, ConnectorType,
-    DeviceFault, EnergySource, IdTag, LimitOwner, Milliamps, Outcome, Reservation, ReservationEnd,
-    ReservationId, SessionId, StopReason, Timestamp, WallTime, WattHours, Watts,
+    DeviceFault, EnergySource, IdTag, JournalId, LimitOwner, Milliamps, Outcome, Reservation,
+    ReservationEnd, ReservationId, SessionId, StopReason, Timestamp, WallTime, WattHours, Watts,
 };
 
 /// One change and when it happened. Its key in the journal is (gateway, journal id, sequence).
@@ -223,6 +223,18 @@ pub enum Change {
         id: CommandId,
         /// Its fate.
         outcome: Outcome,
+    },
+    /// The journal's file was damaged. What could be read of it and the cloud had not acknowledged
+    /// stands in this journal before this fact; the file is kept aside.
+    JournalSalvaged {
+        /// The damaged journal, where its identity could be read.
+        damaged: Option<JournalId>,
+        /// Facts that were carried over.
+        carried: u64,
+        /// Unacknowledged facts that are known to be missing.
+        lost: u64,
+        /// What was damaged.
+        problem: String,
     },
     /// The right time became known during this boot: `offset_ms` must be added to the wall times
     /// of this boot's facts that were recorded while it was unknown.

@@ -260,6 +260,18 @@ pub enum Change {
         transaction_id: i64,
     },
     /// See the model.
+    JournalSalvaged {
+        /// The damaged journal.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        damaged_journal_id: Option<String>,
+        /// Facts carried over.
+        carried_facts: u64,
+        /// Facts missing.
+        lost_facts: u64,
+        /// What was damaged.
+        problem: String,
+    },
+    /// See the model.
     ClockCorrected {
         /// Boot, 16 hex digits.
         corrected_boot: String,

@@ -235,6 +235,7 @@ fn changes() -> Vec<(&'static str, Change)> {
             | Change::ReservationMade(_)
             | Change::ReservationEnded { .. }
             | Change::TransactionAssigned { .. }
+            | Change::JournalSalvaged { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }
@@ -457,6 +458,24 @@ fn order_changes() -> Vec<(&'static str, Change)> {
         (
             "command_closed-refused",
             closed(Outcome::Refused(RefusalReason::DeviceOffline)),
+        ),
+        (
+            "journal_salvaged",
+            Change::JournalSalvaged {
+                damaged: Some(JournalId::new("j_01jd0000000000000000000000").unwrap()),
+                carried: 12,
+                lost: 3,
+                problem: "fact 7 is damaged".to_owned(),
+            },
+        ),
+        (
+            "journal_salvaged-unknown",
+            Change::JournalSalvaged {
+                damaged: None,
+                carried: 0,
+                lost: 0,
+                problem: "file is not a database".to_owned(),
+            },
         ),
         (
             "clock_corrected",

@@ -29,6 +29,7 @@ pub fn render(report: &StatusReport) -> String {
             duration(report.uptime_ms)
         ),
     );
+    clock_lines(&mut page, report);
     cloud(&mut page, &report.cloud, report.now_ms);
     storage(&mut page, &report.storage);
     for charge_point in &report.charge_points {
@@ -58,6 +59,36 @@ pub fn render(report: &StatusReport) -> String {
         }
     }
     page.text
+}
+
+/// Only what is worth a line.
+fn clock_lines(page: &mut Page, report: &StatusReport) {
+    let clock = &report.clock;
+    let mut told = Vec::new();
+    if let (Some(since), Some(drift)) = (clock.synchronised_ms_ago, clock.drift_ms) {
+        told.push(format!(
+            "set by the time service {}, since then it may have drifted by {}",
+            ago(since),
+            duration(drift)
+        ));
+    }
+    if let Some(step) = clock.last_step_ms {
+        let way = if step < 0 { "back" } else { "forward" };
+        let by = duration(step.unsigned_abs());
+        told.push(format!(
+            "the system clock was set {way} by {by} while the daemon ran"
+        ));
+    }
+    if clock.ahead_ms > 0 {
+        told.push(format!(
+            "recorded times are {} ahead of it and slow down until it has caught up",
+            duration(clock.ahead_ms)
+        ));
+    }
+    let mut title = "Clock";
+    for line in told {
+        page.entry(std::mem::take(&mut title), &line);
+    }
 }
 
 fn cloud(page: &mut Page, cloud: &Cloud, now_ms: i64) {
@@ -115,6 +146,9 @@ fn storage(page: &mut Page, storage: &Storage) {
                 storage.facts_waiting
             ),
         );
+    }
+    for notice in &storage.notices {
+        page.entry("", &format!("AT THE START {notice}"));
     }
     if storage.facts_dropped > 0 {
         page.entry(

@@ -10,6 +10,7 @@ use site_model::{
 };
 use site_wire::v1::RefusedChargePoint;
 
+use crate::clock::Health;
 use crate::flash::FlashUse;
 use crate::ocpp::StationStatus;
 use crate::store::Figures;
@@ -28,6 +29,8 @@ pub struct StatusReport {
     pub now_ms: i64,
     /// Whether the wall time is known to be right.
     pub clock_known: bool,
+    /// How well it is kept.
+    pub clock: Clock,
     /// The cloud.
     pub cloud: Cloud,
     /// The journal.
@@ -38,6 +41,19 @@ pub struct StatusReport {
     pub meters: Vec<Meter>,
     /// Lines.
     pub buses: Vec<Bus>,
+}
+
+/// How well the wall time is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Clock {
+    /// Since the time service last set the system clock; absent where that cannot be told.
+    pub synchronised_ms_ago: Option<u64>,
+    /// By how much it may have drifted since, at 15 ppm.
+    pub drift_ms: Option<u64>,
+    /// How far recorded times are ahead of the system clock, which was set back.
+    pub ahead_ms: u64,
+    /// By how much the system clock was set last while the daemon ran.
+    pub last_step_ms: Option<i64>,
 }
 
 /// The link to the cloud.
@@ -72,6 +88,9 @@ pub struct Storage {
     pub facts_dropped: u64,
     /// Why the journal cannot be written.
     pub problem: Option<String>,
+    /// What was found when the daemon started: damage, no room.
+    #[serde(default)]
+    pub notices: Vec<String>,
 }
 
 /// A charge point.
@@ -245,6 +264,8 @@ pub(crate) struct Source<'a> {
     pub(crate) figures: Figures,
     pub(crate) flash: &'a FlashUse,
     pub(crate) storage_problem: Option<&'a str>,
+    pub(crate) notices: &'a [String],
+    pub(crate) health: Health,
     pub(crate) last_sequence: u64,
     pub(crate) views: Vec<ChargePointView>,
     pub(crate) meters: &'a BTreeMap<DeviceId, (Timestamp, Reading)>,
@@ -266,6 +287,12 @@ impl Source<'_> {
             uptime_ms: now.monotonic.0,
             now_ms: now.wall.0,
             clock_known: now.wall_known,
+            clock: Clock {
+                synchronised_ms_ago: self.health.synchronised_ms_ago,
+                drift_ms: self.health.drift_ms,
+                ahead_ms: self.health.ahead_ms,
+                last_step_ms: self.health.last_step_ms,
+            },
             cloud: Cloud {
                 connected_since_ms: self.link.connected_since.map(|at| at.0),
                 last_error: self.link.last_error,
@@ -281,6 +308,7 @@ impl Source<'_> {
                 facts_waiting: self.figures.facts_waiting,
                 facts_dropped: self.figures.facts_dropped,
                 problem: self.storage_problem.map(str::to_owned),
+                notices: self.notices.to_vec(),
             },
             charge_points: self
                 .views

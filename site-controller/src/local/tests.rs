@@ -260,6 +260,7 @@ fn report() -> StatusReport {
         uptime_ms: 93_784_000,
         now_ms: 1_763_800_000_000,
         clock_known: true,
+        clock: Clock::default(),
         cloud: Cloud {
             connected_since_ms: Some(1_763_799_880_000),
             last_error: None,
@@ -278,6 +279,7 @@ fn report() -> StatusReport {
             facts_waiting: 0,
             facts_dropped: 0,
             problem: None,
+            notices: vec![],
         },
         charge_points: vec![charging(), offline()],
         meters: vec![Meter {

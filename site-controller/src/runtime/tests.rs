@@ -324,7 +324,7 @@ struct Bench {
 
 impl Bench {
     fn start(dir: &std::path::Path, authorization: Authorization) -> Self {
-        let opened = Store::open(dir, WallTime(0), Options::default()).unwrap();
+        let opened = Store::open(dir, crate::store::at_start(), Options::default()).unwrap();
         Self::with_store(opened.store, opened.events, &opened.found, authorization)
     }
 
@@ -509,6 +509,7 @@ fn clock() -> Clock {
 
 fn nothing() -> Found {
     Found {
+        check_on: false,
         journal: ids::journal(WallTime(0)),
         replay: vec![],
         since_checkpoint: 0,

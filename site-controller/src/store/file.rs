@@ -3,15 +3,35 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
-use site_model::{Fact, JournalId, WallTime};
+use site_model::{Fact, JournalId, Timestamp, WallTime};
 
+use super::check::{self, Checked};
 use super::reserve::Reserve;
 use super::rows::{self, Number, Unreadable};
-use super::{Found, OpenError, Options, access, profiles, security_events, stations};
+use super::{Found, OpenError, Options, access, profiles, salvage, security_events, stations, sum};
 use crate::ids;
 
-/// Written to `PRAGMA user_version`; older ones are migrated at opening, newer ones refused.
-const SCHEMA_VERSION: i64 = 6;
+/// What brings the file from one version to the next. A step that was released is never edited.
+#[derive(Debug)]
+enum Step {
+    Sql(&'static str),
+    Code(fn(&Connection) -> rusqlite::Result<()>),
+}
+
+/// Pages of the log at which it is written back into the file: rarely, because each time costs the
+/// pages once more, and soon enough that a start after a crash reads little.
+pub(super) const LOG_MAX_FRAMES: u32 = 512;
+
+/// `PRAGMA user_version` counts those that were done; a file with more of them is refused.
+const STEPS: [Step; 7] = [
+    Step::Sql(rows::SCHEMA),
+    Step::Sql(stations::SCHEMA),
+    Step::Sql(stations::CONFIGURATION),
+    Step::Sql(profiles::SCHEMA),
+    Step::Sql(security_events::SCHEMA),
+    Step::Sql(access::SCHEMA),
+    Step::Code(sum::add_to),
+];
 
 /// The file and, while the disk is well, the connection to it.
 #[derive(Debug)]
@@ -65,23 +85,33 @@ impl From<Unreadable> for Fault {
 /// Opens the file, or begins a new one.
 pub(super) fn open(
     path: &Path,
-    now: WallTime,
+    now: Timestamp,
     options: Options,
 ) -> Result<(JournalFile, Found), OpenError> {
-    let fresh = ids::journal(now);
+    let fresh = ids::journal(now.wall);
     let mut notices = Vec::new();
-    let mut opened = open_writable(path, &fresh, options).and_then(|db| inspect(db, path));
+    salvage::resume(path);
+    let whole = check::wish(path).exists();
+    let look =
+        || salvage::check_log(path).and_then(|()| open_checked(path, &fresh, options, whole));
+    let mut opened = look();
     if let Err(Fault::Damaged(problem)) = &opened {
-        notices.push(move_aside(path, now, problem));
-        opened = open_writable(path, &fresh, options).and_then(|db| inspect(db, path));
+        opened = salvage::salvage(path, &fresh, now, problem, options).and_then(|told| {
+            notices.push(told);
+            look()
+        });
     }
     let (db, mut found) = match opened {
-        Ok((db, found)) => (Some(db), found),
+        Ok((db, found)) => {
+            // The wish is met: the file was checked as a whole, or is new.
+            let _absent = std::fs::remove_file(check::wish(path));
+            (Some(db), found)
+        }
         Err(Fault::Newer(found)) => {
             return Err(OpenError::NewerSchema {
                 path: path.to_owned(),
                 found,
-                known: SCHEMA_VERSION,
+                known: version_known(),
             });
         }
         Err(Fault::Damaged(problem) | Fault::Unwritable(problem)) => {
@@ -117,6 +147,12 @@ pub(super) fn open(
 }
 
 impl JournalFile {
+    /// The next start checks the whole file, however long that takes.
+    pub(super) fn ask_for_check(&self) {
+        // Without it the next start checks what it has time for.
+        let _unasked = std::fs::write(check::wish(&self.path), "");
+    }
+
     /// Connects again after the disk failed. The file must still be the same journal.
     pub(super) fn reconnect(&mut self) -> Result<&mut Connection, String> {
         let db = open_writable(&self.path, &self.journal, self.options).map_err(
@@ -140,14 +176,26 @@ impl JournalFile {
 }
 
 /// The one way to the file: through the system's own files, or through those that a test models.
-fn connect(path: &Path, flags: OpenFlags, options: Options) -> rusqlite::Result<Connection> {
+pub(super) fn connect(
+    path: &Path,
+    flags: OpenFlags,
+    options: Options,
+) -> rusqlite::Result<Connection> {
     match options.vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
         None => Connection::open_with_flags(path, flags),
     }
 }
 
-fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Connection, Fault> {
+pub(super) fn version_known() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn open_writable(
+    path: &Path,
+    fresh: &JournalId,
+    options: Options,
+) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -156,45 +204,43 @@ fn open_writable(path: &Path, fresh: &JournalId, options: Options) -> Result<Con
         return Err(Fault::Unwritable("the file is read-only".to_owned()));
     }
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if version > SCHEMA_VERSION {
+    if version > version_known() {
         return Err(Fault::Newer(version));
     }
     set_up(&db, options)?;
-    if version < SCHEMA_VERSION {
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if version == 0 {
-            tx.execute_batch(rows::SCHEMA)?;
-            rows::set_journal_id(&tx, fresh.as_str())?;
-        }
-        if version < 2 {
-            tx.execute_batch(stations::SCHEMA)?;
-        }
-        if version < 3 {
-            tx.execute_batch(stations::CONFIGURATION)?;
-        }
-        if version < 4 {
-            tx.execute_batch(profiles::SCHEMA)?;
-        }
-        if version < 5 {
-            tx.execute_batch(security_events::SCHEMA)?;
-        }
-        tx.execute_batch(access::SCHEMA)?;
-        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        tx.commit()?;
+    if version < version_known() {
+        migrate(&mut db, version, fresh)?;
     }
     Ok(db)
 }
 
+/// In one transaction: a file is of one version or of the other.
+fn migrate(db: &mut Connection, version: i64, fresh: &JournalId) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let done = usize::try_from(version).unwrap_or(0);
+    for step in &STEPS[done..] {
+        match step {
+            Step::Sql(sql) => tx.execute_batch(sql)?,
+            Step::Code(code) => code(&tx)?,
+        }
+    }
+    if version == 0 {
+        rows::set_journal_id(&tx, fresh.as_str())?;
+    }
+    tx.pragma_update(None, "user_version", version_known())?;
+    tx.commit()
+}
+
 /// Durable (WAL with FULL: a commit is on the disk when it returns) and small in memory.
 fn set_up(db: &Connection, options: Options) -> Result<(), Fault> {
-    db.execute_batch(
+    db.execute_batch(&format!(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -256;
-         PRAGMA wal_autocheckpoint = 256;
+         PRAGMA wal_autocheckpoint = {LOG_MAX_FRAMES};
          PRAGMA journal_size_limit = 2097152;
-         PRAGMA busy_timeout = 5000;",
-    )?;
+         PRAGMA busy_timeout = 5000;"
+    ))?;
     db.set_prepared_statement_cache_capacity(16);
     if let Some(pages) = options.max_page_count {
         db.pragma_update(None, "max_page_count", pages)?;
@@ -202,13 +248,17 @@ fn set_up(db: &Connection, options: Options) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks the whole file and reads every fact that the replay will need.
-fn inspect(db: Connection, path: &Path) -> Result<(Connection, Found), Fault> {
-    let health: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if health != "ok" {
-        return Err(Fault::Damaged(health));
-    }
-    let found = read_found(&db)?;
+/// Opens the file, checks it and reads every fact that the replay will need.
+pub(super) fn open_checked(
+    path: &Path,
+    fresh: &JournalId,
+    options: Options,
+    whole: bool,
+) -> Result<(Connection, Found), Fault> {
+    let mut db = open_writable(path, fresh, options)?;
+    let checked = check::at_start(&mut db, whole)?;
+    let mut found = read_found(&db)?;
+    found.check_on = checked == Checked::InPart;
     tracing::debug!(path = %path.display(), last_sequence = found.last_sequence, "Journal opened");
     Ok((db, found))
 }
@@ -224,7 +274,8 @@ fn read_found(db: &Connection) -> Result<Found, Fault> {
         since_checkpoint,
         last_sequence: rows::last_sequence(db)?,
         mark: rows::number(db, Number::Mark)?,
-        last_wall: rows::last_wall_ms(db)?.map(WallTime),
+        last_wall: last_wall(db)?,
+        check_on: false,
         notices: Vec::new(),
     })
 }
@@ -244,25 +295,14 @@ fn nothing(journal: JournalId) -> Found {
         last_sequence: 0,
         mark: 0,
         last_wall: None,
+        check_on: false,
         notices: Vec::new(),
     }
 }
 
-/// Keeps the damaged file for whoever repairs it, and says so.
-fn move_aside(path: &Path, now: WallTime, problem: &str) -> String {
-    let aside = path.with_file_name(format!("journal.damaged-{}.sqlite", now.0 / 1000));
-    for suffix in ["", "-wal", "-shm"] {
-        let with_suffix = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        // The log and the index exist only if the last daemon did not close the file.
-        let _absent = std::fs::rename(with_suffix(path), with_suffix(&aside));
-    }
-    format!(
-        "the journal was damaged ({problem}) and a new one was begun: facts that the cloud had not \
-         received are only in {}. Keep that file for support",
-        aside.display()
-    )
+/// The later of the newest fact's time and the time noted last.
+fn last_wall(db: &Connection) -> Result<Option<WallTime>, Fault> {
+    let noted = i64::try_from(rows::number(db, Number::WallMs)?).unwrap_or(0);
+    let noted = (noted > 0).then_some(noted);
+    Ok(rows::last_wall_ms(db)?.max(noted).map(WallTime))
 }

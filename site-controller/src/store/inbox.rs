@@ -53,6 +53,8 @@ pub(super) struct Work {
     /// Ticket of the last append that was ever made.
     pub(super) through: u64,
     pub(super) mark: Option<u64>,
+    /// The right wall time, in milliseconds.
+    pub(super) wall_ms: Option<i64>,
     pub(super) reads: VecDeque<Read>,
     pub(super) jobs: VecDeque<Job>,
     pub(super) close: Option<oneshot::Sender<()>>,
@@ -99,6 +101,11 @@ impl Inbox {
         self.state().work.mark = Some(sequence);
     }
 
+    pub(super) fn note_time(&self, wall_ms: i64) {
+        self.state().work.wall_ms = Some(wall_ms);
+        self.arrived.notify_one();
+    }
+
     pub(super) fn read(&self, read: Read) {
         let mut state = self.state();
         if state.work.reads.len() == READS_MAX {
@@ -133,6 +140,7 @@ impl Inbox {
             work.reads.is_empty()
                 && work.jobs.is_empty()
                 && work.close.is_none()
+                && work.wall_ms.is_none()
                 && (work.appends.is_empty() || !with_appends)
         };
         let (mut state, _timed_out) = self
@@ -144,6 +152,7 @@ impl Inbox {
             reads: std::mem::take(&mut state.work.reads),
             jobs: std::mem::take(&mut state.work.jobs),
             close: state.work.close.take(),
+            wall_ms: state.work.wall_ms.take(),
             ..Work::default()
         };
         if with_appends {
@@ -208,6 +217,7 @@ fn must_be_kept(change: &Change) -> bool {
         | Change::ReservationMade(_)
         | Change::ReservationEnded { .. }
         | Change::TransactionAssigned { .. }
+        | Change::JournalSalvaged { .. }
         | Change::ClockCorrected { .. } => true,
         Change::DeviceOnline { .. }
         | Change::DeviceOffline { .. }

@@ -5,24 +5,30 @@
 //! wait in memory, bounded, and are tried again.
 
 pub(crate) mod access;
+mod check;
 mod file;
 mod hold;
 mod inbox;
 mod owed;
+mod pages;
 pub(crate) mod profiles;
 mod reserve;
 mod rows;
+mod salvage;
 pub(crate) mod security_events;
 pub(crate) mod stations;
+mod sum;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod wal;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use site_model::{Fact, JournalId, WallTime};
+use site_model::{Fact, JournalId, Timestamp, WallTime};
 use site_wire::v1::Envelope;
 use tokio::sync::{mpsc, oneshot};
 
@@ -54,6 +60,11 @@ pub enum StoreEvent {
     /// [`StoreEvent::Committed`] follows. Told once per failure.
     Failed {
         /// A sentence with what to do.
+        problem: String,
+    },
+    /// Something stored is damaged. The next start carries what is sound into a new journal.
+    Damaged {
+        /// What is damaged.
         problem: String,
     },
 }
@@ -123,6 +134,8 @@ pub struct Found {
     pub mark: u64,
     /// Wall time of the last fact: the clock never starts before it.
     pub last_wall: Option<WallTime>,
+    /// There was no time to check all of it; the rest is checked beside the work.
+    pub check_on: bool,
     /// What people must know: a damaged file was moved aside, the disk cannot be written.
     pub notices: Vec<String>,
 }
@@ -179,7 +192,7 @@ impl Store {
     /// # Errors
     /// [`OpenError`] where starting would be wrong. A damaged file is moved aside and an unwritable
     /// disk starts in memory; both are told in [`Found::notices`].
-    pub fn open(dir: &Path, now: WallTime, options: Options) -> Result<Opened, OpenError> {
+    pub fn open(dir: &Path, now: Timestamp, options: Options) -> Result<Opened, OpenError> {
         let (opened, writer) = Self::open_by_hand(dir, now, options)?;
         writer.spawn()?;
         Ok(opened)
@@ -191,7 +204,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_by_hand(
         dir: &Path,
-        now: WallTime,
+        now: Timestamp,
         options: Options,
     ) -> Result<(Opened, Writer), OpenError> {
         let hold = hold::Hold::take(dir)?;
@@ -199,6 +212,9 @@ impl Store {
         let (file, found) = file::open(&path, now, options)?;
         let inbox = Arc::new(Inbox::new());
         let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
+        if found.check_on {
+            check::beside(&path, options, sender.clone());
+        }
         let writer = Writer::new(file, hold, Arc::clone(&inbox), sender, &found);
         let inbox = Arc::new(Owner(inbox));
         let store = Self { inbox, path };
@@ -219,6 +235,12 @@ impl Store {
     /// facts, so that it costs no commit of its own.
     pub fn acknowledge(&self, sequence: u64) {
         self.inbox.acknowledge(sequence);
+    }
+
+    /// The right time, as it is known now. Kept when no fact told a time for an hour, so that a
+    /// gateway without a clock chip does not start far in the past.
+    pub fn note_time(&self, wall: WallTime) {
+        self.inbox.note_time(wall.0);
     }
 
     /// Facts after a sequence, ascending, at most `site_wire::v1::BATCH_MAX_FACTS` and about
@@ -292,5 +314,16 @@ impl Store {
             inbox: Arc::new(Owner(Arc::new(Inbox::new()))),
             path: PathBuf::from("/nonexistent/journal.sqlite"),
         }
+    }
+}
+
+/// The moment at which tests open a journal.
+#[cfg(test)]
+pub(crate) fn at_start() -> Timestamp {
+    Timestamp {
+        boot: site_model::BootId(1),
+        monotonic: site_model::Monotonic(0),
+        wall: WallTime(0),
+        wall_known: false,
     }
 }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
+use super::file::LOG_MAX_FRAMES;
+
 /// 200 sessions of 16 facts (start, end, authorization, limits, statuses, 8 meter readings) of
-/// 320 bytes, twice: once in the write-ahead log, once in the file.
-const BYTES: u64 = 200 * 16 * 320 * 2;
+/// 400 bytes in the file, and its log as long as it grows before it is written back.
+const BYTES: u64 = 200 * 16 * 400 + LOG_MAX_FRAMES as u64 * 4_120;
 
 /// The file that holds the space.
 #[derive(Debug)]

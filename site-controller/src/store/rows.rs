@@ -5,13 +5,15 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use site_model::Fact;
 use site_wire::v1::{BATCH_MAX_FACTS, Envelope};
 
-use super::{KEEP_ACKNOWLEDGED_DAYS, owed};
+use super::{KEEP_ACKNOWLEDGED_DAYS, owed, sum};
 
 /// A read stops after the fact that reaches this size, so that a batch stays far below the cloud's bound of 1 MiB.
 pub(super) const READ_MAX_BYTES: usize = 192 * 1024;
 /// Most facts deleted in one transaction.
 const DELETE_AT_ONCE: i64 = 500;
 const DAY_MS: i64 = 86_400_000;
+/// Key of the journal's identity in `meta`.
+const JOURNAL_ID: &str = "journal_id";
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -26,6 +28,9 @@ INSERT INTO meta VALUES ('mark', '0'), ('checkpoint_sequence', '0');
 pub(super) enum Number {
     Mark,
     CheckpointSequence,
+    CheckpointFacts,
+    /// The right wall time when it was last noted, in milliseconds since 1970.
+    WallMs,
 }
 
 impl Number {
@@ -33,38 +38,54 @@ impl Number {
         match self {
             Self::Mark => "mark",
             Self::CheckpointSequence => "checkpoint_sequence",
+            Self::CheckpointFacts => "checkpoint_facts",
+            Self::WallMs => "wall_ms",
         }
     }
 }
 
+/// 0 where it was never set.
 pub(super) fn number(db: &Connection, which: Number) -> rusqlite::Result<u64> {
-    let text: String = db.query_row(
-        "SELECT value FROM meta WHERE key = ?1",
-        [which.key()],
-        |row| row.get(0),
-    )?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-    })
+    let Some(text) = meta(db, which.key())? else {
+        return Ok(0);
+    };
+    text.parse().map_err(|_| damaged_row("meta"))
 }
 
-fn set_number(db: &Connection, which: Number, value: u64) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE meta SET value = ?2 WHERE key = ?1")?
-        .execute(params![which.key(), value.to_string()])?;
+pub(super) fn set_number(db: &Connection, which: Number, value: u64) -> rusqlite::Result<()> {
+    set_meta(db, which.key(), &value.to_string())
+}
+
+fn meta(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    let found: Option<(String, i64)> = db
+        .prepare_cached("SELECT value, crc FROM meta WHERE key = ?1")?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match found {
+        Some((value, crc)) if crc == sum::of_meta(key, &value) => Ok(Some(value)),
+        Some(_) => Err(damaged_row("meta")),
+        None => Ok(None),
+    }
+}
+
+fn set_meta(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value, crc) VALUES (?1, ?2, ?3)")?
+        .execute(params![key, value, sum::of_meta(key, value)])?;
     Ok(())
+}
+
+/// As SQLite tells a damaged page.
+fn damaged_row(table: &str) -> rusqlite::Error {
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    rusqlite::Error::SqliteFailure(code, Some(format!("a row of {table} is damaged")))
 }
 
 pub(super) fn journal_id(db: &Connection) -> rusqlite::Result<String> {
-    db.query_row(
-        "SELECT value FROM meta WHERE key = 'journal_id'",
-        [],
-        |row| row.get(0),
-    )
+    meta(db, JOURNAL_ID)?.ok_or_else(|| damaged_row("meta"))
 }
 
 pub(super) fn set_journal_id(db: &Connection, id: &str) -> rusqlite::Result<()> {
-    db.execute("INSERT INTO meta VALUES ('journal_id', ?1)", [id])?;
-    Ok(())
+    set_meta(db, JOURNAL_ID, id)
 }
 
 /// Retention deletes acknowledged facts only, and never above the checkpoint: the highest of the three stays right.
@@ -80,8 +101,9 @@ pub(super) fn last_sequence(db: &Connection) -> rusqlite::Result<u64> {
 
 pub(super) fn insert(db: &Connection, envelope: &Envelope) -> rusqlite::Result<()> {
     let text = text_of(envelope);
-    db.prepare_cached("INSERT INTO journal VALUES (?1, ?2)")?
-        .execute(params![signed(envelope.sequence), text])?;
+    let crc = sum::of_fact(envelope.sequence, &text);
+    db.prepare_cached("INSERT INTO journal (sequence, envelope, crc) VALUES (?1, ?2, ?3)")?
+        .execute(params![signed(envelope.sequence), text, crc])?;
     Ok(())
 }
 
@@ -92,11 +114,17 @@ pub(super) fn set_checkpoint(
     sequence: u64,
 ) -> rusqlite::Result<()> {
     db.execute("DELETE FROM checkpoint", [])?;
-    let mut insert = db.prepare_cached("INSERT INTO checkpoint VALUES (?1, ?2)")?;
-    for (position, fact) in (1_i64..).zip(facts) {
-        let text = text_of(&Envelope::of(unsigned(position), fact));
-        insert.execute(params![position, text])?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO checkpoint (position, envelope, made_at, crc) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let mut count = 0;
+    for (position, fact) in (1..).zip(facts) {
+        let text = text_of(&Envelope::of(position, fact));
+        let crc = sum::of_checkpoint(sequence, position, &text);
+        insert.execute(params![signed(position), text, signed(sequence), crc])?;
+        count = position;
     }
+    set_number(db, Number::CheckpointFacts, count)?;
     set_number(db, Number::CheckpointSequence, sequence)
 }
 
@@ -131,8 +159,13 @@ pub(super) fn delete_old(tx: &Transaction<'_>, wall_ms: i64) -> rusqlite::Result
 
 /// Deletes a bounded number of acknowledged facts whatever their age: the disk is full.
 pub(super) fn delete_acknowledged(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
-    let mark = number(tx, Number::Mark)?;
-    delete_through(tx, mark, owed::READINGS_WHEN_FULL_MAX)
+    delete_through(tx, u64::MAX, owed::READINGS_WHEN_FULL_MAX)
+}
+
+/// Up to here facts are acknowledged and in the checkpoint: below it some may be deleted, above it none.
+pub(super) fn settled(db: &Connection) -> rusqlite::Result<u64> {
+    let checkpoint = number(db, Number::CheckpointSequence)?;
+    Ok(checkpoint.min(number(db, Number::Mark)?))
 }
 
 fn delete_through(
@@ -140,7 +173,7 @@ fn delete_through(
     sequence: u64,
     readings_max: usize,
 ) -> rusqlite::Result<usize> {
-    let through = sequence.min(number(tx, Number::CheckpointSequence)?);
+    let through = sequence.min(settled(tx)?);
     let told = owed::told_by_all(tx)?;
     let kept = owed::KEPT;
     let deleted = tx.execute(
@@ -158,16 +191,11 @@ fn delete_through(
 pub(super) fn read_after(db: &Connection, sequence: u64) -> Result<Vec<Envelope>, Unreadable> {
     let mut found = Vec::new();
     let mut bytes = 0;
-    each(
-        db,
-        "SELECT sequence, envelope FROM journal WHERE sequence > ?1 ORDER BY sequence",
-        sequence,
-        |text, envelope| {
-            bytes += text.len();
-            found.push(envelope);
-            found.len() < BATCH_MAX_FACTS && bytes < READ_MAX_BYTES
-        },
-    )?;
+    each_fact(db, sequence, |text, envelope| {
+        bytes += text.len();
+        found.push(envelope);
+        found.len() < BATCH_MAX_FACTS && bytes < READ_MAX_BYTES
+    })?;
     Ok(found)
 }
 
@@ -185,22 +213,30 @@ pub(super) fn replay(db: &Connection, mut fact: impl FnMut(Fact)) -> Result<u64,
             false
         }
     };
+    let made_at = number(db, Number::CheckpointSequence)?;
+    let mut in_checkpoint = 0;
     each(
         db,
-        "SELECT position, envelope FROM checkpoint WHERE position > ?1 ORDER BY position",
+        "SELECT position, envelope, crc FROM checkpoint WHERE position > ?1 ORDER BY position",
         0,
-        |_, envelope| take(envelope),
-    )?;
-    each(
-        db,
-        "SELECT sequence, envelope FROM journal WHERE sequence > ?1 ORDER BY sequence",
-        number(db, Number::CheckpointSequence)?,
+        |position, text| sum::of_checkpoint(made_at, position, text),
         |_, envelope| {
-            count += 1;
+            in_checkpoint += 1;
             take(envelope)
         },
     )?;
-    bad.map_or(Ok(count), Err)
+    each_fact(db, made_at, |_, envelope| {
+        count += 1;
+        take(envelope)
+    })?;
+    if let Some(bad) = bad {
+        return Err(bad);
+    }
+    if in_checkpoint != number(db, Number::CheckpointFacts)? {
+        let problem = "facts of the checkpoint are missing";
+        return Err(Unreadable::Content(problem.to_owned()));
+    }
+    Ok(count)
 }
 
 /// Wall time of the newest fact.
@@ -228,28 +264,94 @@ pub(crate) enum Unreadable {
     Content(String),
 }
 
+fn each_fact(
+    db: &Connection,
+    after: u64,
+    row: impl FnMut(&str, Envelope) -> bool,
+) -> Result<(), Unreadable> {
+    each(
+        db,
+        "SELECT sequence, envelope, crc FROM journal WHERE sequence > ?1 ORDER BY sequence",
+        after,
+        sum::of_fact,
+        row,
+    )
+}
+
 fn each(
     db: &Connection,
     sql: &str,
     after: u64,
+    sum: impl Fn(u64, &str) -> i64,
     mut row: impl FnMut(&str, Envelope) -> bool,
 ) -> Result<(), Unreadable> {
     let mut statement = db.prepare_cached(sql)?;
     let mut rows = statement.query([signed(after)])?;
     while let Some(found) = rows.next()? {
-        let text = match found.get_ref(1)? {
-            ValueRef::Text(text) => std::str::from_utf8(text)
-                .map_err(|error| Unreadable::Content(format!("a fact is not text: {error}")))?,
-            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
-                return Err(Unreadable::Content("a fact is not text".to_owned()));
-            }
-        };
+        let key = unsigned(found.get(0)?);
+        let text = text_in(found, 1)?;
+        if found.get::<_, i64>(2)? != sum(key, text) {
+            return Err(damaged_fact(key));
+        }
         let envelope = parse(text)?;
         if !row(text, envelope) {
             break;
         }
     }
     Ok(())
+}
+
+/// Checks facts from `from` downwards, the newest first, until `go_on` says no. They must follow
+/// each other without a gap down to what is settled. Returns the sequence down to which all are sound.
+pub(super) fn check_down(
+    db: &Connection,
+    from: u64,
+    mut go_on: impl FnMut() -> bool,
+) -> Result<u64, Unreadable> {
+    let mut statement = db.prepare(
+        "SELECT sequence, envelope, crc FROM journal WHERE sequence <= ?1 ORDER BY sequence DESC",
+    )?;
+    let settled = settled(db)?;
+    let mut rows = statement.query([signed(from)])?;
+    let mut above: Option<u64> = None;
+    while let Some(row) = rows.next()? {
+        let sequence = unsigned(row.get(0)?);
+        if above.is_some_and(|above| above != sequence + 1 && above > settled + 1) {
+            let problem = format!("facts after {sequence} are missing");
+            return Err(Unreadable::Content(problem));
+        }
+        if row.get::<_, i64>(2)? != sum::of_fact(sequence, text_in(row, 1)?) {
+            return Err(damaged_fact(sequence));
+        }
+        above = Some(sequence);
+        if !go_on() {
+            return Ok(sequence);
+        }
+    }
+    Ok(0)
+}
+
+fn text_in<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, Unreadable> {
+    match row.get_ref(column)? {
+        ValueRef::Text(text) => std::str::from_utf8(text)
+            .map_err(|error| Unreadable::Content(format!("a fact is not text: {error}"))),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => {
+            Err(Unreadable::Content("a fact is not text".to_owned()))
+        }
+    }
+}
+
+fn damaged_fact(sequence: u64) -> Unreadable {
+    Unreadable::Content(format!("fact {sequence} is damaged"))
+}
+
+/// One fact as a row holds it: sequence, envelope, checksum.
+pub(super) fn verified(sequence: i64, envelope: &str, crc: i64) -> Result<Fact, Unreadable> {
+    if crc != sum::of_fact(unsigned(sequence), envelope) {
+        return Err(damaged_fact(unsigned(sequence)));
+    }
+    Fact::try_from(parse(envelope)?)
+        .map_err(|error| Unreadable::Content(format!("a fact is not readable: {error}")))
 }
 
 fn text_of(envelope: &Envelope) -> String {
@@ -262,10 +364,10 @@ pub(super) fn parse(text: &str) -> Result<Envelope, Unreadable> {
         .map_err(|error| Unreadable::Content(format!("a fact is not readable: {error}")))
 }
 
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn unsigned(number: i64) -> u64 {
+pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

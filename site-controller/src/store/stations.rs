@@ -31,7 +31,7 @@ CREATE TABLE ocpp_configuration (
 
 /// Facts that are told, of one charge point, after a sequence. A meter reading names its session only.
 const NEXT: &str = "
-SELECT sequence, envelope FROM journal WHERE sequence > ?2 AND (
+SELECT sequence, envelope, crc FROM journal WHERE sequence > ?2 AND (
   (envelope ->> '$.change.type' IN ('session_started', 'session_ended')
    AND envelope ->> '$.change.charge_point_id' = ?1)
   OR (envelope ->> '$.change.type' = 'meter_read' AND EXISTS (
@@ -216,23 +216,24 @@ pub(crate) fn next(
         .query_row([id], frozen_of)
         .optional()?;
     if let Some(frozen) = frozen {
-        let envelope: String = db.query_row(
-            "SELECT envelope FROM journal WHERE sequence = ?1",
+        let (envelope, crc): (String, i64) = db.query_row(
+            "SELECT envelope, crc FROM journal WHERE sequence = ?1",
             [signed(frozen.sequence)],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        return Ok(Next::Frozen(frozen, fact_in(&envelope)?));
+        let fact = rows::verified(signed(frozen.sequence), &envelope, crc)?;
+        return Ok(Next::Frozen(frozen, fact));
     }
-    let found: Option<(i64, String)> = db
+    let found: Option<(i64, String, i64)> = db
         .prepare_cached(NEXT)?
         .query_row(params![id, signed(scanned)], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((sequence, envelope)) = found else {
+    let Some((sequence, envelope, crc)) = found else {
         return Ok(Next::Nothing);
     };
-    let fact = fact_in(&envelope)?;
+    let fact = rows::verified(sequence, &envelope, crc)?;
     let known = session_of(&fact)
         .map(|session| known(db, session))
         .transpose()?;
@@ -256,11 +257,6 @@ fn frozen_of(row: &Row<'_>) -> rusqlite::Result<Frozen> {
         action: row.get(2)?,
         payload: row.get(3)?,
     })
-}
-
-fn fact_in(envelope: &str) -> Result<Fact, Unreadable> {
-    Fact::try_from(rows::parse(envelope)?)
-        .map_err(|error| Unreadable::Content(format!("a fact is not readable: {error}")))
 }
 
 /// The session that a told fact is about.
@@ -411,6 +407,30 @@ pub(crate) fn move_cursor(
         "UPDATE ocpp_place SET cursor = max(cursor, ?2) WHERE charge_point = ?1",
         params![charge_point.as_str(), signed(sequence)],
     )?;
+    Ok(())
+}
+
+/// After a salvage: a message whose fact could not be carried over is kept for people.
+pub(super) fn set_aside_without_fact(
+    tx: &Connection,
+    carried: impl Fn(u64) -> bool,
+) -> rusqlite::Result<()> {
+    let mut select = tx.prepare("SELECT charge_point, sequence FROM ocpp_frozen")?;
+    let rows = select.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
+    })?;
+    for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        if carried(unsigned(row.1)) {
+            continue;
+        }
+        tx.execute(
+            "INSERT OR REPLACE INTO ocpp_set_aside
+             SELECT charge_point, sequence, action || ' ' || payload, 'the journal was damaged and its record is missing'
+             FROM ocpp_frozen WHERE charge_point = ?1",
+            [&row.0],
+        )?;
+        tx.execute("DELETE FROM ocpp_frozen WHERE charge_point = ?1", [&row.0])?;
+    }
     Ok(())
 }
 

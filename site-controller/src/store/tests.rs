@@ -1,5 +1,7 @@
 //! The journal with its faults: reopened, damaged, newer, full, unwritable, held, aged.
 
+mod damage;
+mod flash;
 mod security_events;
 mod stations;
 
@@ -43,6 +45,7 @@ async fn a_reopened_journal_gives_back_facts_mark_and_identity() {
             last_sequence: 3,
             mark: 2,
             last_wall: Some(WallTime(NOW.0 + 3)),
+            check_on: false,
             notices: vec![],
         }
     );
@@ -95,7 +98,7 @@ async fn a_checkpoint_replaces_what_came_before_it_in_the_replay() {
 async fn a_second_daemon_is_told_who_holds_the_directory() {
     let dir = TempDir::new().unwrap();
     let _first = open(dir.path());
-    let refused = Store::open(dir.path(), NOW, Options::default()).unwrap_err();
+    let refused = Store::open(dir.path(), at(0), Options::default()).unwrap_err();
     let OpenError::Held { holder, .. } = &refused else {
         panic!("{refused}")
     };
@@ -111,49 +114,19 @@ async fn a_newer_schema_is_refused_and_left_untouched() {
     open(dir.path()).store.close().await;
     let path = dir.path().join("journal.sqlite");
     let db = Connection::open(&path).unwrap();
-    db.pragma_update(None, "user_version", 7).unwrap();
+    db.pragma_update(None, "user_version", 999).unwrap();
     drop(db);
-    let refused = Store::open(dir.path(), NOW, Options::default()).unwrap_err();
+    let refused = Store::open(dir.path(), at(0), Options::default()).unwrap_err();
     assert_eq!(
         refused.to_string(),
         format!(
-            "{} has schema version 7, this program knows up to 6: it was written by a newer site-controller. \
+            "{} has schema version 999, this program knows up to {}: it was written by a newer site-controller. \
              Install that version again, or move the file aside to begin a new journal",
-            path.display()
+            path.display(),
+            file::version_known()
         )
     );
     assert!(path.exists());
-}
-
-#[tokio::test]
-async fn a_damaged_file_is_moved_aside_and_a_new_journal_begins() {
-    for damage in [Damage::Header, Damage::Middle, Damage::Row] {
-        let dir = TempDir::new().unwrap();
-        let mut first = open(dir.path());
-        let id = first.found.journal.clone();
-        first.store.append((0..400).map(status).collect(), None);
-        committed(&mut first).await;
-        first.store.close().await;
-        damage.to(&dir.path().join("journal.sqlite"));
-
-        let mut again = open(dir.path());
-        assert_ne!(again.found.journal, id, "{damage:?}");
-        assert_eq!(
-            (again.found.replay.len(), again.found.last_sequence),
-            (0, 0)
-        );
-        let [notice] = &again.found.notices[..] else {
-            panic!("{damage:?}: {:?}", again.found.notices)
-        };
-        assert!(notice.starts_with("the journal was damaged ("), "{notice}");
-        assert!(
-            dir.path()
-                .join("journal.damaged-1763800000.sqlite")
-                .exists()
-        );
-        again.store.append(vec![status(1)], None);
-        assert_eq!(committed(&mut again).await, (Ticket(1), 1));
-    }
 }
 
 #[tokio::test]
@@ -181,6 +154,7 @@ async fn a_file_that_is_damaged_while_it_is_open_is_told_as_such() {
         match opened.events.recv().await.unwrap() {
             StoreEvent::Committed { .. } => {}
             StoreEvent::Failed { problem } => break problem,
+            StoreEvent::Damaged { problem } => panic!("{problem}"),
         }
     };
     assert!(
@@ -205,6 +179,7 @@ async fn a_full_disk_is_told_once_and_what_was_stored_stays() {
         match small.events.recv().await.unwrap() {
             StoreEvent::Committed { last_sequence, .. } => stored = last_sequence,
             StoreEvent::Failed { problem } => break problem,
+            StoreEvent::Damaged { problem } => panic!("{problem}"),
         }
     };
     assert!(problem.contains("database or disk is full"), "{problem}");
@@ -287,6 +262,57 @@ async fn acknowledged_facts_go_after_thirty_days_and_no_other() {
     );
 }
 
+#[tokio::test]
+async fn without_facts_the_time_is_kept_once_an_hour_and_takes_the_mark_along() {
+    let dir = TempDir::new().unwrap();
+    let mut first = open(dir.path());
+    first.store.append(vec![status(0)], None);
+    committed(&mut first).await;
+    first.store.acknowledge(1);
+    for ms in [3_599_999, 3_600_000, 3_600_001] {
+        first.store.note_time(WallTime(NOW.0 + ms));
+        // A read is answered after what came before it.
+        assert_eq!(first.store.read_after(1).await, vec![]);
+    }
+    let db = Connection::open(dir.path().join("journal.sqlite")).unwrap();
+    let kept = |key: &str| -> String {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        db.query_row(sql, [key], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(kept("wall_ms"), (NOW.0 + 3_600_000).to_string());
+    assert_eq!(kept("mark"), "1");
+    first.store.close().await;
+    let again = open(dir.path());
+    assert_eq!(again.found.last_wall, Some(WallTime(NOW.0 + 3_600_000)));
+}
+
+#[tokio::test]
+async fn the_reserve_is_enough_for_200_sessions_and_is_made_again_when_there_is_room() {
+    let dir = TempDir::new().unwrap();
+    let mut first = open(dir.path());
+    let reserved = fs::metadata(dir.path().join("journal.reserve"))
+        .unwrap()
+        .len();
+    let before = first.store.figures().bytes_on_disk;
+    // 16 facts of a session, the long ones, each in a commit of its own.
+    for _ in 0..200 {
+        for _ in 0..4 {
+            first.store.append(vec![session_fact(); 4], None);
+            committed(&mut first).await;
+        }
+    }
+    let grown = first.store.figures().bytes_on_disk - before;
+    assert!(
+        grown <= reserved,
+        "200 sessions took {grown} of {reserved} bytes"
+    );
+    fs::remove_file(dir.path().join("journal.reserve")).unwrap();
+    first.store.append(vec![status(700_000)], None);
+    committed(&mut first).await;
+    first.store.close().await;
+    assert!(dir.path().join("journal.reserve").exists());
+}
+
 #[test]
 fn at_the_bound_telemetry_is_dropped_before_billing_facts() {
     let store = Store::blocked();
@@ -329,35 +355,8 @@ fn at_the_bound_with_billing_facts_alone_the_newest_is_refused() {
     assert_eq!((figures.facts_waiting, figures.facts_dropped), (8_192, 1));
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Damage {
-    Header,
-    Middle,
-    Row,
-}
-
-impl Damage {
-    fn to(self, path: &Path) {
-        let mut bytes = fs::read(path).unwrap();
-        match self {
-            Self::Header => bytes[..100].fill(0xA5),
-            Self::Middle => {
-                let middle = bytes.len() / 2;
-                bytes[middle..middle + 8_192].fill(0xA5);
-            }
-            Self::Row => {
-                let db = Connection::open(path).unwrap();
-                db.execute("UPDATE journal SET envelope = '{}' WHERE sequence = 7", [])
-                    .unwrap();
-                return;
-            }
-        }
-        fs::write(path, bytes).unwrap();
-    }
-}
-
 fn open(dir: &Path) -> Opened {
-    Store::open(dir, NOW, Options::default()).unwrap()
+    Store::open(dir, at(0), Options::default()).unwrap()
 }
 
 fn open_small(dir: &Path) -> Opened {
@@ -365,7 +364,7 @@ fn open_small(dir: &Path) -> Opened {
         max_page_count: Some(60),
         ..Options::default()
     };
-    Store::open(dir, NOW, options).unwrap()
+    Store::open(dir, at(0), options).unwrap()
 }
 
 async fn committed(opened: &mut Opened) -> (Ticket, u64) {
@@ -374,7 +373,7 @@ async fn committed(opened: &mut Opened) -> (Ticket, u64) {
             through,
             last_sequence,
         } => (through, last_sequence),
-        StoreEvent::Failed { problem } => panic!("{problem}"),
+        StoreEvent::Failed { problem } | StoreEvent::Damaged { problem } => panic!("{problem}"),
     }
 }
 

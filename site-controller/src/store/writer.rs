@@ -9,10 +9,11 @@ use site_model::Fact;
 use site_wire::v1::Envelope;
 use tokio::sync::{mpsc, oneshot};
 
-use super::file::JournalFile;
+use super::file::{Fault, JournalFile};
 use super::hold::Hold;
 use super::inbox::{Append, Inbox, Work};
-use super::{Found, OpenError, StoreEvent, Ticket, rows};
+use super::rows::{self, Number, Unreadable};
+use super::{Found, OpenError, StoreEvent, Ticket, tables};
 
 /// How often a failed disk is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -20,6 +21,11 @@ const RETRY: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(3_600);
 /// Retention looks for old facts once per this time, in wall time of the facts themselves.
 const RETENTION_EVERY_MS: i64 = 600_000;
+/// Facts take the mark along this often. It is only where to resume until the cloud says it itself,
+/// and it lies on two pages that a commit of facts would not write otherwise.
+const MARK_EVERY_MS: i64 = 900_000;
+/// Without facts the time is kept this often: 24 commits a day of 2 or 3 pages each.
+const NOTE_TIME_AFTER_MS: i64 = 3_600_000;
 
 /// Takes what waits and stores it; its own thread turns it, or a test does.
 #[derive(Debug)]
@@ -35,9 +41,11 @@ pub struct Writer {
     /// Mark to be stored with the next facts.
     mark: Option<u64>,
     failing: bool,
+    damage_told: bool,
     /// Where the journal ends if the commit of `held` did happen although an error was told.
     attempted: Option<u64>,
     last_wall_ms: i64,
+    marked_at_ms: i64,
     retained_at_ms: i64,
 }
 
@@ -59,8 +67,10 @@ impl Writer {
             held_through: 0,
             mark: None,
             failing: false,
+            damage_told: false,
             attempted: None,
             last_wall_ms: found.last_wall.map_or(0, |wall| wall.0),
+            marked_at_ms: 0,
             retained_at_ms: 0,
         }
     }
@@ -109,6 +119,9 @@ impl Writer {
         if !self.held.is_empty() {
             self.store_held();
         }
+        if let Some(wall_ms) = work.wall_ms {
+            self.note_time(wall_ms);
+        }
         for read in work.reads {
             // A reader that went away needs no answer.
             let _unheard = read.reply.send(self.read(read.after));
@@ -125,7 +138,6 @@ impl Writer {
                 self.last_sequence = last_sequence;
                 self.attempted = None;
                 self.held.clear();
-                self.mark = None;
                 self.failing = false;
                 self.inbox.stored();
                 self.tell(StoreEvent::Committed {
@@ -170,7 +182,9 @@ impl Writer {
             }
             self.last_sequence = self.last_sequence.max(stored);
         }
-        let (mark, before, wall_before) = (self.mark, self.last_sequence, self.last_wall_ms);
+        let mark_due = self.last_wall_ms >= self.marked_at_ms + MARK_EVERY_MS;
+        let mark = self.mark.filter(|_| mark_due);
+        let (before, wall_before) = (self.last_sequence, self.last_wall_ms);
         let facts: u64 = self.held.iter().map(|append| count(&append.facts)).sum();
         self.attempted = Some(before + facts);
         let held = std::mem::take(&mut self.held);
@@ -180,7 +194,15 @@ impl Writer {
         self.held = held;
         let (last_sequence, wall_ms) = stored?;
         self.last_wall_ms = wall_ms;
+        if mark.is_some() {
+            self.marked(wall_ms);
+        }
         Ok(last_sequence)
+    }
+
+    fn marked(&mut self, wall_ms: i64) {
+        self.mark = None;
+        self.marked_at_ms = wall_ms;
     }
 
     fn reconnect(&mut self) -> rusqlite::Result<()> {
@@ -212,10 +234,14 @@ impl Writer {
     }
 
     fn delete_acknowledged(&mut self) -> usize {
+        let (mark, wall_ms) = (self.mark, self.last_wall_ms);
         let mut delete = || -> rusqlite::Result<usize> {
             let tx = self
                 .db()?
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if let Some(mark) = mark {
+                rows::set_mark(&tx, mark, wall_ms)?;
+            }
             let deleted = rows::delete_acknowledged(&tx)?;
             tx.commit()?;
             Ok(deleted)
@@ -229,12 +255,14 @@ impl Writer {
             return;
         }
         self.retained_at_ms = self.last_wall_ms;
+        // Given back while the disk was full, and there may be room again.
+        let _not_yet = self.file.reserve.fill();
         let wall_ms = self.last_wall_ms;
         let mut delete = || -> rusqlite::Result<usize> {
             let tx = self
                 .db()?
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let deleted = rows::delete_old(&tx, wall_ms)?;
+            let deleted = rows::delete_old(&tx, wall_ms)? + tables::delete_old(&tx)?;
             tx.commit()?;
             Ok(deleted)
         };
@@ -247,14 +275,51 @@ impl Writer {
         }
     }
 
+    /// The mark rides along.
+    fn note_time(&mut self, wall_ms: i64) {
+        if wall_ms < self.last_wall_ms + NOTE_TIME_AFTER_MS {
+            return;
+        }
+        let mark = self.mark;
+        let mut note = || -> rusqlite::Result<()> {
+            let tx = self
+                .db()?
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            rows::set_number(&tx, Number::WallMs, u64::try_from(wall_ms).unwrap_or(0))?;
+            if let Some(mark) = mark {
+                rows::set_mark(&tx, mark, wall_ms)?;
+            }
+            tx.commit()
+        };
+        match note() {
+            Ok(()) => {
+                self.last_wall_ms = wall_ms;
+                self.marked(wall_ms);
+            }
+            Err(error) => tracing::debug!(%error, "The time was not kept; tried again in an hour"),
+        }
+    }
+
     fn read(&mut self, after: u64) -> Vec<Envelope> {
         let Ok(db) = self.db() else {
             return Vec::new();
         };
         rows::read_after(db, after).unwrap_or_else(|error| {
-            tracing::error!(%error, after, "Facts cannot be read from the journal");
+            self.unreadable(error);
             Vec::new()
         })
+    }
+
+    /// Damage is told once; what else keeps a fact from being read passes, and is asked again.
+    fn unreadable(&mut self, error: Unreadable) {
+        let Fault::Damaged(problem) = Fault::from(error) else {
+            return;
+        };
+        if !self.damage_told {
+            self.damage_told = true;
+            self.file.ask_for_check();
+            self.tell(StoreEvent::Damaged { problem });
+        }
     }
 
     /// The last commit also takes a mark that no facts carried.

@@ -198,7 +198,8 @@ struct World {
 impl World {
     async fn new(facts: usize) -> Self {
         let dir = TempDir::new().unwrap();
-        let mut opened = Store::open(dir.path(), WallTime(0), Options::default()).unwrap();
+        let mut opened =
+            Store::open(dir.path(), crate::store::at_start(), Options::default()).unwrap();
         if facts > 0 {
             opened
                 .store
@@ -278,7 +279,12 @@ impl World {
 
     async fn reopen(&mut self) -> Opened {
         self.opened.take().unwrap().store.close().await;
-        Store::open(self.dir.path(), WallTime(0), Options::default()).unwrap()
+        Store::open(
+            self.dir.path(),
+            crate::store::at_start(),
+            Options::default(),
+        )
+        .unwrap()
     }
 }
 

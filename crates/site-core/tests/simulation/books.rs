@@ -143,6 +143,7 @@ impl Books {
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
             | Change::TransactionAssigned { .. }
+            | Change::JournalSalvaged { .. }
             | Change::ClockCorrected { .. } => {}
         }
     }

@@ -519,6 +519,7 @@ impl World {
                 | Change::CommandOpened(_)
                 | Change::ReservationMade(_)
                 | Change::TransactionAssigned { .. }
+                | Change::JournalSalvaged { .. }
                 | Change::ClockCorrected { .. } => {}
             }
         }

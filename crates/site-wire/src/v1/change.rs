@@ -201,6 +201,17 @@ impl From<&model::Change> for Change {
                 session_id: session.to_string(),
                 transaction_id: *transaction_id,
             },
+            M::JournalSalvaged {
+                damaged,
+                carried,
+                lost,
+                problem,
+            } => Self::JournalSalvaged {
+                damaged_journal_id: damaged.as_ref().map(ToString::to_string),
+                carried_facts: *carried,
+                lost_facts: *lost,
+                problem: problem.clone(),
+            },
             M::ClockCorrected { boot, offset_ms } => Self::ClockCorrected {
                 corrected_boot: boot.to_string(),
                 offset_ms: *offset_ms,
@@ -421,6 +432,20 @@ impl TryFrom<Change> for model::Change {
             } => Self::TransactionAssigned {
                 session: field::session(&session_id)?,
                 transaction_id,
+            },
+            Change::JournalSalvaged {
+                damaged_journal_id,
+                carried_facts,
+                lost_facts,
+                problem,
+            } => Self::JournalSalvaged {
+                damaged: damaged_journal_id
+                    .as_deref()
+                    .map(field::journal)
+                    .transpose()?,
+                carried: carried_facts,
+                lost: lost_facts,
+                problem,
             },
             Change::ClockCorrected {
                 corrected_boot,

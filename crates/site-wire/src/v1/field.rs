@@ -1,6 +1,8 @@
 //! Where a message is not what it should be: every conversion into the model fails with the field's name.
 
-use site_model::{BootId, ChargePointId, CommandId, ConnectorId, IdTag, InvalidId, SessionId};
+use site_model::{
+    BootId, ChargePointId, CommandId, ConnectorId, IdTag, InvalidId, JournalId, SessionId,
+};
 
 /// A field whose content the model does not admit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +33,10 @@ pub(crate) fn charge_point(text: &str) -> Result<ChargePointId, BadField> {
 
 pub(crate) fn connector(number: u8) -> Result<ConnectorId, BadField> {
     id("connector_id", ConnectorId::new(number))
+}
+
+pub(crate) fn journal(text: &str) -> Result<JournalId, BadField> {
+    id("damaged_journal_id", JournalId::new(text))
 }
 
 pub(crate) fn session(text: &str) -> Result<SessionId, BadField> {

@@ -150,7 +150,7 @@ impl Bench {
             password: Some(Secret::new("p4ssw0rd")),
             external: false,
         };
-        let opened = Store::open(dir.path(), WallTime(0), Options::default()).unwrap();
+        let opened = Store::open(dir.path(), crate::store::at_start(), Options::default()).unwrap();
         let (store, end) = (opened.store, opened.found.last_sequence);
         let stop = CancellationToken::new();
         let (desk, _nobody) = mpsc::channel(1);

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::super::owed;
 use super::super::profiles::{self, Row};
-use super::super::stations::{self, Place};
+use super::super::stations;
 use super::{DAY_MS, committed, open, status};
 
 #[tokio::test]
@@ -70,36 +70,6 @@ async fn of_what_waits_for_long_only_readings_are_left_out_and_only_down_to_the_
         Ok((kept, thinned, count("meter_read")?, count("session_%")?))
     });
     assert_eq!(left.await, Ok(((0, 0), 2, 8, 20)));
-}
-
-#[tokio::test]
-async fn a_journal_of_the_first_schema_gets_the_tables_and_keeps_its_facts() {
-    let dir = TempDir::new().unwrap();
-    let mut opened = open(dir.path());
-    opened.store.append(vec![status(1)], None);
-    committed(&mut opened).await;
-    opened.store.close().await;
-    let db = rusqlite::Connection::open(dir.path().join("journal.sqlite")).unwrap();
-    db.execute_batch(
-        "DROP TABLE ocpp_place; DROP TABLE ocpp_frozen; DROP TABLE ocpp_transaction;
-         DROP TABLE ocpp_set_aside; DROP TABLE ocpp_configuration; DROP TABLE ocpp_profile;
-         DROP TABLE ocpp_security_event; DROP TABLE ocpp_list_version; DROP TABLE ocpp_list;
-         DROP TABLE ocpp_cache; PRAGMA user_version = 1;",
-    )
-    .unwrap();
-    drop(db);
-
-    let opened = open(dir.path());
-    assert_eq!(opened.found.replay, vec![status(1)]);
-    let place = opened
-        .store
-        .work(|db| stations::begin(db, &charge_point(), 1));
-    let expected = Place {
-        cursor: 1,
-        waiting: 0,
-        set_aside: 0,
-    };
-    assert_eq!(place.await, Ok(expected));
 }
 
 #[tokio::test]
