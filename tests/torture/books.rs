@@ -127,6 +127,21 @@ struct Recorded {
     reconstructed: bool,
 }
 
+/// A transaction as the central system has it: charge point, first and last register.
+pub(crate) type Told = (String, i64, Option<i64>);
+
+/// The transactions that the central system was told.
+pub(crate) fn transactions(cloud_folder: &Path) -> anyhow::Result<Vec<Told>> {
+    let database = Connection::open_with_flags(
+        cloud_folder.join("data/cloud.sqlite"),
+        OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )?;
+    let mut statement = database
+        .prepare("SELECT charge_point_id, meter_start_wh, meter_stop_wh FROM transactions")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// What the books say after everything healed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Balance {
@@ -138,11 +153,12 @@ pub(crate) struct Balance {
     pub(crate) damage: Damage,
 }
 
-/// Compares the visits with the journal and with the cloud's sessions.
+/// Compares the visits with the journal, with the cloud's sessions and with the central system's transactions.
 pub(crate) fn balance(
     ledger: &Ledger,
     journal: &Journal,
     cloud: &[StoredSession],
+    mut told: Vec<Told>,
 ) -> anyhow::Result<Balance> {
     let (recorded, damage) = journal.sessions()?;
     let mut balance = Balance {
@@ -158,6 +174,15 @@ pub(crate) fn balance(
             damage.lost.push(format!("{id} is not in the journal"));
             continue;
         };
+        let is_it = |told: &Told| {
+            let (charge_point, start_wh, stop_wh) = told;
+            (charge_point, *start_wh, *stop_wh)
+                == (&visit.charge_point, session.start_wh, session.stop_wh)
+        };
+        match told.iter().position(is_it) {
+            Some(place) => drop(told.swap_remove(place)),
+            None => damage.lost.push(format!("{id} is no transaction")),
+        }
         let stored = cloud.iter().find(|stored| stored.id == *id);
         let Some(stored) = stored else {
             damage.lost.push(format!("{id} is not in the cloud"));
@@ -172,6 +197,10 @@ pub(crate) fn balance(
             damage.wrong.push(problem);
         }
     }
+    let surplus = told
+        .iter()
+        .map(|told| format!("the transaction {told:?} is nobody's visit"));
+    damage.doubled.extend(surplus);
     let seen: BTreeSet<&str> = ledger.visits.iter().map(|v| v.session.as_str()).collect();
     if seen.len() != ledger.visits.len() {
         damage.doubled.push("two visits are one session".to_owned());
@@ -250,4 +279,125 @@ pub(crate) fn cloud_mark(cloud_folder: &Path, journal: &str) -> anyhow::Result<u
         |row| row.get(0),
     )?;
     Ok(u64::try_from(mark)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CP: &str = "CP-1";
+
+    #[test]
+    fn books_that_balance_show_no_damage() {
+        let found = balance(&ledger(), &journal(&SESSION), &[stored("s1")], vec![told()]);
+        assert!(found.unwrap().damage.is_none());
+    }
+
+    #[test]
+    fn what_is_missing_twice_or_altered_is_told_apart() {
+        let (whole, twice) = (journal(&SESSION), journal(&[SESSION, SESSION].concat()));
+        let none = || journal(&[]);
+        let (one, other) = (stored("s1"), stored("s2"));
+        let altered = StoredSession {
+            meter_stop_wh: Some(30),
+            ..stored("s1")
+        };
+        let cases = [
+            (none(), vec![one.clone()], vec![told()], (1, 1, 0)),
+            (whole.clone(), vec![], vec![told()], (1, 0, 0)),
+            (
+                whole.clone(),
+                vec![one.clone(), other],
+                vec![told()],
+                (0, 1, 0),
+            ),
+            (whole.clone(), vec![altered], vec![told()], (0, 0, 1)),
+            (whole.clone(), vec![one.clone()], vec![], (1, 0, 0)),
+            (whole, vec![one.clone()], vec![told(), told()], (0, 1, 0)),
+            (twice, vec![one], vec![told()], (0, 2, 0)),
+        ];
+        for (number, (journal, cloud, told, wanted)) in cases.into_iter().enumerate() {
+            let damage = balance(&ledger(), &journal, &cloud, told).unwrap().damage;
+            let found = (damage.lost.len(), damage.doubled.len(), damage.wrong.len());
+            assert_eq!(found, wanted, "case {number}: {damage:?}");
+        }
+    }
+
+    #[test]
+    fn energy_that_the_meter_did_not_show_is_wrong() {
+        let mut visit = visit();
+        let recorded = Recorded {
+            start_wh: 10,
+            stop_wh: Some(20),
+            reconstructed: false,
+        };
+        assert_eq!(wrong_energy(&visit, recorded), None);
+        visit.after_wh = 22;
+        assert!(wrong_energy(&visit, recorded).is_some());
+        (visit.before_wh, visit.after_wh) = (5, 20);
+        assert!(wrong_energy(&visit, recorded).is_some());
+        visit.late = true;
+        assert_eq!(
+            wrong_energy(&visit, recorded),
+            None,
+            "some of it flowed before"
+        );
+    }
+
+    #[test]
+    fn a_journal_after_a_cut_must_hold_what_was_safe_and_nothing_else() {
+        let kept = journal(&SESSION);
+        let cut = |count: usize| Journal {
+            facts: kept.facts[..count].to_vec(),
+            ..kept.clone()
+        };
+        assert!(cut(1).after_a_cut(&kept, 1).is_none());
+        assert_eq!(cut(1).after_a_cut(&kept, 2).lost.len(), 1);
+        let mut altered = cut(2);
+        altered.facts[0].push(' ');
+        assert_eq!(altered.after_a_cut(&kept, 2).wrong.len(), 1);
+    }
+
+    const SESSION: [&str; 2] = [
+        r#"{"change": {"type": "session_started", "session_id": "s1", "meter_start_wh": 10}}"#,
+        r#"{"change": {"type": "session_ended", "session_id": "s1", "meter_stop_wh": 20}}"#,
+    ];
+
+    fn journal(facts: &[&str]) -> Journal {
+        Journal {
+            id: "j_1".to_owned(),
+            facts: facts.iter().map(|fact| (*fact).to_owned()).collect(),
+        }
+    }
+
+    fn visit() -> Visit {
+        Visit {
+            charge_point: CP.to_owned(),
+            session: "s1".to_owned(),
+            before_wh: 10,
+            after_wh: 20,
+            late: false,
+        }
+    }
+
+    fn ledger() -> Ledger {
+        Ledger {
+            visits: vec![visit()],
+            ..Ledger::default()
+        }
+    }
+
+    fn stored(id: &str) -> StoredSession {
+        StoredSession {
+            id: id.to_owned(),
+            charge_point: CP.to_owned(),
+            meter_start_wh: 10,
+            meter_stop_wh: Some(20),
+            stop_reason: None,
+        }
+    }
+
+    fn told() -> Told {
+        (CP.to_owned(), 10, Some(20))
+    }
 }

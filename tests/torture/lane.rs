@@ -10,7 +10,7 @@ use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, unti
 use scenarios::{Bay, Disk, Relay, stored_sessions};
 use tokio::task::{AbortHandle, block_in_place};
 
-use crate::books::{Balance, Journal, balance, check_database, cloud_mark};
+use crate::books::{Balance, Journal, balance, check_database, cloud_mark, transactions};
 use crate::cars::{self, Looking, Shared, lock};
 use crate::control::{Control, has_lost};
 
@@ -50,6 +50,8 @@ pub(crate) struct Lane {
     cloud: Cloud,
     gateway: Gateway,
     relay: Relay,
+    /// Before the central system.
+    ocpp: Relay,
     ledger: Shared,
     looking: Looking,
     cars: AbortHandle,
@@ -72,10 +74,13 @@ impl Lane {
         let tenant = cloud.tenant("Torture", 1_000_000)?;
         let enrolled = cloud.enrol(&tenant.site_id)?;
         let relay = Relay::start(SocketAddr::from(([127, 0, 0, 1], cloud.mqtt_port()))).await?;
+        let ocpp = Relay::start(SocketAddr::from(([127, 0, 0, 1], cloud.http_port()))).await?;
         let mut site = SimulatedSite::start(seed).await?;
         let place = folder.path().join("gateway");
         let port = relay.port();
-        Gateway::configure(&place, &enrolled, MqttLink { port }, &site.configuration())?;
+        let base = format!("http://127.0.0.1:{}", ocpp.port());
+        let configuration = site.configuration_with_ocpp(&base);
+        Gateway::configure(&place, &enrolled, MqttLink { port }, &configuration)?;
         let data = place.join("data");
         let disk = bay.map(|bay| bay.disk(&format!("disk-{number}"), &data));
         let disk = disk.transpose()?;
@@ -95,6 +100,7 @@ impl Lane {
             cloud,
             gateway,
             relay,
+            ocpp,
             ledger,
             looking,
             cars: tokio::spawn(cars).abort_handle(),
@@ -159,6 +165,7 @@ impl Lane {
     async fn cut(&mut self) -> anyhow::Result<String> {
         let looking = self.looking.clone().lock_owned().await;
         self.relay.freeze().await;
+        self.ocpp.freeze().await;
         let written = self.control.as_ref().map_or(0, Control::written);
         let disk = self.disk.as_mut().context("a cut needs a disk")?;
         let cut = disk.cut()?;
@@ -183,6 +190,7 @@ impl Lane {
             .forget(&beside)?;
         self.control = Some(Control::start(&data)?);
         self.relay.renew().await;
+        self.ocpp.renew().await;
         self.gateway.restart().await?;
         drop(looking);
         let control = if lost { "lost rows" } else { "lost nothing" };
@@ -228,9 +236,11 @@ impl Lane {
         .await
         .with_context(|| self.gateway.process.last_words())?;
         self.gateway
-            .status_when(HEALED_WITHIN, "the cloud has every fact", |status| {
+            .status_when(HEALED_WITHIN, "everything is told", |status| {
+                let mut stations = status["charge_points"].as_array().into_iter().flatten();
                 status["cloud"]["connected_since_ms"].is_number()
                     && status["cloud"]["facts_waiting"] == 0
+                    && stations.all(|station| station["ocpp"]["waiting"] == 0)
             })
             .await
             .with_context(|| self.gateway.process.last_words())?;
@@ -238,7 +248,8 @@ impl Lane {
         let journal = Journal::read(&self.data())?;
         let cloud = stored_sessions(&self.cloud)?;
         self.outcome.facts = journal.facts.len();
-        let found: Balance = balance(&lock(&self.ledger), &journal, &cloud)?;
+        let told = transactions(self.cloud.folder())?;
+        let found = balance(&lock(&self.ledger), &journal, &cloud, told)?;
         let earlier = std::mem::replace(&mut self.outcome.balance, found);
         self.outcome.balance.damage.add(earlier.damage);
         Ok(())

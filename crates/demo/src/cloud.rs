@@ -121,6 +121,12 @@ impl Cloud {
         format!("http://{address}:{port}")
     }
 
+    /// Port of the API.
+    #[must_use]
+    pub fn http_port(&self) -> u16 {
+        self.options.http_port
+    }
+
     /// Port of the embedded broker.
     #[must_use]
     pub fn mqtt_port(&self) -> u16 {
