@@ -5,13 +5,18 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use demo::until;
 
 /// Size of the file system that holds the images; its file stays sparse.
 const BAY_BYTES: u64 = 2 << 30;
 /// Size of one disk.
 const DISK_BYTES: u64 = 64 << 20;
+
+/// How long a disk that nobody needs may still be in use.
+const UNUSED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where disks are kept. Unmounted when dropped.
 #[derive(Debug)]
@@ -56,7 +61,7 @@ impl Bay {
 
 impl Drop for Bay {
     fn drop(&mut self) {
-        let _gone_already = unmount(&self.mounted_at);
+        let _gone_already = detach(&self.mounted_at);
     }
 }
 
@@ -90,8 +95,8 @@ impl Disk {
     ///
     /// # Errors
     /// If the file system cannot be repaired or mounted.
-    pub fn back(&mut self, cut: Cut, beside: &Path) -> anyhow::Result<()> {
-        unmount(&self.mounted_at)?;
+    pub async fn back(&mut self, cut: Cut, beside: &Path) -> anyhow::Result<()> {
+        unmount(&self.mounted_at).await?;
         std::fs::create_dir_all(beside)?;
         mount_with("loop,ro", &self.image, beside)?;
         // 1 says that it repaired something, as after any power cut.
@@ -113,8 +118,8 @@ impl Disk {
     ///
     /// # Errors
     /// If it is still used.
-    pub fn forget(&self, beside: &Path) -> anyhow::Result<()> {
-        unmount(beside)?;
+    pub async fn forget(&self, beside: &Path) -> anyhow::Result<()> {
+        unmount(beside).await?;
         let before = self.image.with_extension((self.cuts - 1).to_string());
         std::fs::remove_file(before)?;
         Ok(())
@@ -123,7 +128,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _gone_already = unmount(&self.mounted_at);
+        let _gone_already = detach(&self.mounted_at);
     }
 }
 
@@ -152,8 +157,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // A process that still uses it goes on with it; nobody else sees it any more.
-        let _gone_already = run(Command::new("umount").arg("--lazy").arg(&self.mounted_at));
+        let _gone_already = detach(&self.mounted_at);
     }
 }
 
@@ -168,8 +172,18 @@ fn mount_with(options: &str, image: &Path, at: &Path) -> anyhow::Result<()> {
         .arg(at))
 }
 
-fn unmount(at: &Path) -> anyhow::Result<()> {
-    run(Command::new("umount").arg(at))
+/// A program that is just being started holds what this one has open for a moment.
+async fn unmount(at: &Path) -> anyhow::Result<()> {
+    let what = format!("{} is unmounted", at.display());
+    until(UNUSED_WITHIN, &what, async || {
+        run(Command::new("umount").arg(at)).map(Some)
+    })
+    .await
+}
+
+/// A process that still uses it goes on with it; nobody else sees it any more.
+fn detach(at: &Path) -> anyhow::Result<()> {
+    run(Command::new("umount").arg("--lazy").arg(at))
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {

@@ -92,11 +92,10 @@ impl Journal {
             let id = change["session_id"].as_str().unwrap_or_default().to_owned();
             match change["type"].as_str().context("a fact without a type")? {
                 "session_started" => {
-                    let begun = Recorded {
-                        start_wh: number(change, "meter_start_wh")?,
-                        ..Recorded::default()
-                    };
-                    if sessions.insert(id.clone(), begun).is_some() {
+                    let start = number(change, "meter_start_wh")?;
+                    let known = sessions.contains_key(&id);
+                    sessions.entry(id.clone()).or_default().start_wh = start;
+                    if known {
                         damage
                             .doubled
                             .push(format!("{id} begins twice in the journal"));

@@ -176,7 +176,7 @@ impl Lane {
         let safe = self.one_more_death();
         let (data, beside) = (self.data(), self.gateway.folder().join("before"));
         let disk = self.disk.as_mut().context("a cut needs a disk")?;
-        block_in_place(|| disk.back(cut, &beside))?;
+        disk.back(cut, &beside).await?;
         let kept = block_in_place(|| Journal::read(&beside))?;
         let mark = cloud_mark(self.cloud.folder(), &kept.id)?;
         let read = block_in_place(|| Journal::read(&data));
@@ -187,7 +187,8 @@ impl Lane {
         self.disk
             .as_ref()
             .context("a cut needs a disk")?
-            .forget(&beside)?;
+            .forget(&beside)
+            .await?;
         self.control = Some(Control::start(&data)?);
         self.relay.renew().await;
         self.ocpp.renew().await;

@@ -6,7 +6,7 @@ mod cars;
 mod control;
 mod lane;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, anyhow, bail};
 use scenarios::Bay;
@@ -23,6 +23,8 @@ struct Plan {
     seed: u64,
 }
 
+/// First word of the program that has mounts of its own.
+const INSIDE: &str = "--inside";
 /// One in this many kills is the cloud's.
 const CLOUD_EVERY: usize = 4;
 /// From this many cuts on the writer without sync must have lost something, else they prove nothing.
@@ -40,8 +42,27 @@ fn main() -> ExitCode {
 }
 
 fn begin() -> anyhow::Result<bool> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_none_or(|word| word != INSIDE)
+        && let Some(done) = in_own_mounts(&words)?
+    {
+        return Ok(done);
+    }
+    words.retain(|word| word != INSIDE);
     torture(plan(&words)?)
+}
+
+/// Runs the whole in mounts of its own, which go with it even if it is interrupted; `None` where the
+/// machine does not allow that.
+fn in_own_mounts(words: &[String]) -> anyhow::Result<Option<bool>> {
+    let probe = Command::new("unshare").args(["--mount", "true"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        return Ok(None);
+    }
+    let mut command = Command::new("unshare");
+    command.arg("--mount").arg(std::env::current_exe()?);
+    let status = command.arg(INSIDE).args(words).status()?;
+    Ok(Some(status.success()))
 }
 
 fn plan(words: &[String]) -> anyhow::Result<Plan> {
