@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
+use site_model::{BootId, Change};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::http::StatusCode;
 
@@ -394,5 +395,29 @@ async fn an_event_that_was_not_answered_is_told_again_on_the_next_socket() {
     let refusal = json!([4, again[1], "NotImplemented", "", {}]);
     csms.send(&refusal.to_string()).await;
     assert_eq!(csms.told().await, []);
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_is_told_after_the_start() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let corrected = Change::ClockCorrected {
+        boot: BootId(1),
+        offset_ms: 86_400_000,
+    };
+    bench.record(bench.wall_ms(), &[corrected]).await;
+    let told = csms.told().await;
+    let told: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(kind, info)| (kind.as_str(), info.as_str()))
+        .collect();
+    let started = concat!("site-controller ", env!("CARGO_PKG_VERSION"));
+    let wanted = [
+        ("StartupOfTheDevice", started),
+        ("SettingSystemTime", "by 86400000 ms"),
+    ];
+    assert_eq!(told, wanted);
     bench.end().await;
 }
