@@ -262,12 +262,12 @@ impl Stations {
                 charge_point: charge_point.clone(),
                 requests: requests.clone(),
             };
-            let (gate, asking) = Gate::new(&shared, store, clock, presented, &wishes);
-            tasks.spawn(gate.run(stop.clone()));
             let rules = (settings.profile_rules(), endpoint.electrics.as_slice());
             let (keeper, profiles) =
                 Keeper::new(rules, wishes.clone(), store, clock, Arc::clone(&shared));
             tasks.spawn(keeper.run(stop.clone()));
+            let (gate, asking) = Gate::new(&shared, store, clock, presented, &wishes, &profiles);
+            tasks.spawn(gate.run(stop.clone()));
             let security = Security::load(store.dir(), &endpoint).await;
             let mut station = Station::new(settings);
             station.set_security_profile(security.profile());

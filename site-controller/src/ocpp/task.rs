@@ -381,9 +381,9 @@ impl Task {
             Order::Start {
                 connector,
                 id_tag,
-                profile: None,
+                profile,
             } if self.station.settings().judges_remote_starts() => {
-                return Ok(self.present_first(id, *connector, id_tag));
+                return Ok(self.present_first(id, *connector, id_tag, profile.as_deref()));
             }
             Order::Start {
                 connector,

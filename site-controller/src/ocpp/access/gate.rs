@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::{Answer, Ask, Asking};
 use super::{About, Presentation, Shown, rows, tag_of, text_of};
 use crate::clock::Clock;
+use crate::ocpp::charging::{Asks, Start};
 use crate::ocpp::{Registration, Shared, Verdict, Wish, Wishes};
 use crate::store::{Store, access};
 
@@ -35,6 +36,8 @@ pub(in crate::ocpp) struct Gate {
     asks: mpsc::Sender<Ask>,
     /// To the core.
     wishes: Wishes,
+    /// For starts that come with a profile.
+    profiles: Asks,
 }
 
 impl Gate {
@@ -45,6 +48,7 @@ impl Gate {
         clock: &Clock,
         presented: mpsc::Receiver<Presentation>,
         wishes: &Wishes,
+        profiles: &Asks,
     ) -> (Self, Asking) {
         let (asks, asked) = mpsc::channel(1);
         let gate = Self {
@@ -54,6 +58,7 @@ impl Gate {
             presented,
             asks,
             wishes: wishes.clone(),
+            profiles: profiles.clone(),
         };
         (gate, Asking::new(asked))
     }
@@ -74,7 +79,7 @@ impl Gate {
     async fn serve(&self, presented: &Presentation) -> Shown {
         let id_tag = text_of(&presented.id_tag);
         match &presented.about {
-            About::Start => match self.judge(&id_tag).await {
+            About::Start | About::StartWith(_) => match self.judge(&id_tag).await {
                 Ok(parent) => self.start(presented, parent).await,
                 Err(reason) => Shown::Refused(reason),
             },
@@ -161,7 +166,20 @@ impl Gate {
             parent: parent.as_ref().and_then(tag_of),
             within,
         };
-        self.wish(presented, wish, Shown::Accepted).await
+        let About::StartWith(profile) = &presented.about else {
+            return self.wish(presented, wish, Shown::Accepted).await;
+        };
+        let start = Start {
+            id: presented.id.clone(),
+            connector: presented.connector,
+            wish,
+            profile: (**profile).clone(),
+        };
+        match self.profiles.start(start).await {
+            Ok(true) => Shown::Accepted,
+            Ok(false) => Shown::Refused("not_possible"),
+            Err(_) => Shown::Refused("site_silent"),
+        }
     }
 
     async fn wish(&self, presented: &Presentation, wish: Wish, taken: Shown) -> Shown {

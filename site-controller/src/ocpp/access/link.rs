@@ -3,8 +3,8 @@
 
 use ocpp::Fate;
 use ocpp::v16::{
-    ClearCacheResponse, ClearCacheStatus, GetLocalListVersionResponse, IdTagInfo, Request,
-    Response, SendLocalListRequest, SendLocalListResponse, UpdateStatus, V16,
+    ChargingProfile, ClearCacheResponse, ClearCacheStatus, GetLocalListVersionResponse, IdTagInfo,
+    Request, Response, SendLocalListRequest, SendLocalListResponse, UpdateStatus, V16,
 };
 use ocpp::{MessageId, Text};
 use site_model::{CommandId, ConnectorId, IdTag};
@@ -173,12 +173,16 @@ impl Task {
         id: Option<CommandId>,
         connector: Option<ConnectorId>,
         id_tag: &IdTag,
+        profile: Option<&ChargingProfile>,
     ) -> Verdict {
+        let about = profile.map_or(About::Start, |profile| {
+            About::StartWith(Box::new(profile.clone()))
+        });
         let presentation = Presentation {
             id,
             connector,
             id_tag: id_tag.clone(),
-            about: About::Start,
+            about,
             reply: None,
         };
         let could = self.station.has_place(connector);

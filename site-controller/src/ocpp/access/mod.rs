@@ -5,7 +5,7 @@ mod gate;
 mod link;
 mod rows;
 
-use ocpp::v16::{IdTagInfo, SendLocalListRequest, UpdateStatus};
+use ocpp::v16::{ChargingProfile, IdTagInfo, SendLocalListRequest, UpdateStatus};
 use ocpp::{Text, Time};
 use site_model::{ChargePointId, CommandId, ConnectorId, IdTag, SessionId, Timestamp};
 use station::authorize::{self, Learned, Verdict};
@@ -44,6 +44,8 @@ pub struct Presentation {
 pub enum About {
     /// Begin a session.
     Start,
+    /// The same, under a charging profile that came with the start.
+    StartWith(Box<ChargingProfile>),
     /// End the session that another, or the same, tag began.
     Stop {
         /// Which.

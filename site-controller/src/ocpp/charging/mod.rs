@@ -59,8 +59,8 @@ pub(super) struct Start {
     pub(super) profile: ChargingProfile,
 }
 
-/// The link's end.
-#[derive(Debug)]
+/// The end of whoever asks.
+#[derive(Debug, Clone)]
 pub(super) struct Asks(mpsc::Sender<Ask>);
 
 impl Asks {

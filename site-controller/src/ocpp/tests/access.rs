@@ -331,6 +331,30 @@ async fn a_remote_start_is_judged_first_where_the_key_says_so() {
             taken(&mut bench, start("REMOTE", None)).await;
         }
     }
+    // One that comes with a charging profile is judged too, and begins under it.
+    let period = json!({"startPeriod": 0, "limit": 7.0});
+    let profile = json!({
+        "chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Relative",
+        "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]},
+    });
+    let ask = json!({"idTag": "OTHER", "connectorId": 1, "chargingProfile": profile});
+    for (status, starts) in [("Invalid", false), ("Accepted", true)] {
+        csms.ask("cmd_1", "RemoteStartTransaction", &ask).await;
+        let answer = json!([3, "cmd_1", {"status": "Accepted"}]);
+        assert_eq!(csms.next().await, answer);
+        let call = csms.call("Authorize").await;
+        csms.answer(&call, json!({"idTagInfo": {"status": status}}))
+            .await;
+        if starts {
+            let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+            assert_eq!(
+                (request.wish, bench.limit()),
+                (start("OTHER", None), Some(7_000))
+            );
+            request.reply.send(Verdict::Refused(None)).unwrap();
+        }
+    }
     csms.ask(
         "cmd_2",
         "RemoteStartTransaction",
