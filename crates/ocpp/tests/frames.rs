@@ -1,12 +1,16 @@
 //! Frames: what is taken, what is refused with which code, and chance thrown at both ends.
 #![expect(clippy::unwrap_used, reason = "a test says no by panicking")]
 
+mod mangled;
+
 use std::time::Duration;
 
 use ocpp::v16::V16;
 use ocpp::v201::V201;
 use ocpp::{Bounds, Calls, CallsSettings, End, ErrorCode, Frame, Received, Version};
 use serde_json::{Value, json};
+
+use mangled::mangled;
 
 fn system<V: Version>() -> Calls<V> {
     Calls::new(End::System, CallsSettings::default())
@@ -212,36 +216,6 @@ const SEEDS: [&str; 14] = [
     r#"[2,"28","Heartbeat",{}]"#,
     r#"[2,"29","NotifyEvent",{"generatedAt":"2026-11-22T08:00:00Z","seqNo":0,"eventData":[{"eventId":1,"timestamp":"2026-11-22T08:00:00Z","trigger":"Delta","actualValue":"1","eventNotificationType":"CustomMonitor","component":{"name":"c"},"variable":{"name":"v"}}]}]"#,
 ];
-const PIECES: [&str; 16] = [
-    "[", "]", "{", "}", "\"", ",", ":", "null", "\\u0000", "\\ud800", "1e999", "-0", "[[[[",
-    "\u{0}", "é", "0.1",
-];
-
-/// Changes a frame in up to four places.
-fn mangled(random: &mut fastrand::Rng) -> String {
-    let mut text: Vec<char> = SEEDS[random.usize(..SEEDS.len())].chars().collect();
-    for _ in 0..random.usize(..5) {
-        let place = random.usize(..=text.len());
-        match random.u8(..5) {
-            0 => text.truncate(place),
-            1 if place < text.len() => {
-                text.remove(place);
-            }
-            2 if place < text.len() => text[place] = random.char(' '..='~'),
-            3 => {
-                let piece: Vec<char> = PIECES[random.usize(..PIECES.len())].chars().collect();
-                text.splice(place..place, piece);
-            }
-            _ => {
-                let end = (place + random.usize(..20)).min(text.len());
-                let copy: Vec<char> = text[place..end].to_vec();
-                text.splice(place..place, copy);
-            }
-        }
-    }
-    text.into_iter().collect()
-}
-
 /// Whatever comes, it is one of the known things, the bounds hold, and what we say is a frame.
 fn chance<V: Version>(seed: u64, count: usize) -> [usize; 4] {
     let mut random = fastrand::Rng::with_seed(seed);
@@ -249,7 +223,7 @@ fn chance<V: Version>(seed: u64, count: usize) -> [usize; 4] {
     let mut calls =
         [End::Station, End::System].map(|end| Calls::<V>::new(end, CallsSettings::default()));
     for number in 0..count {
-        let text = mangled(&mut random);
+        let text = mangled(&mut random, &SEEDS);
         let calls = &mut calls[number % 2];
         match calls.receive(Duration::from_millis(number as u64), &text) {
             Received::Call(call) => {

@@ -2,6 +2,7 @@
 
 mod access;
 mod bench;
+mod chance;
 mod charging;
 mod day_away;
 mod files;

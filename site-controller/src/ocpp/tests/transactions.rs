@@ -227,7 +227,7 @@ pub(super) fn started(name: &str, meter: u64) -> Change {
     }
 }
 
-fn read(name: &str, meter: u64) -> Change {
+pub(super) fn read(name: &str, meter: u64) -> Change {
     Change::MeterRead {
         session: session(name),
         meter: WattHours(meter),
