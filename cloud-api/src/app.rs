@@ -18,6 +18,7 @@ use crate::config::{Config, EmbeddedBroker, ExternalBroker, Mqtt};
 use crate::db::Db;
 use crate::fleet::Fleet;
 use crate::gateway::Gateways;
+use crate::housekeeping::Housekeeping;
 use crate::http::{self, ApiState, Stores};
 use crate::id_token::IdTokens;
 use crate::idempotency::Attempts;
@@ -26,7 +27,7 @@ use crate::installer::{self, Installers, Logins, SigningKey, Tokens};
 use crate::keys::Keys;
 use crate::lifecycle::{Signals, tell_ready, tell_stopping};
 use crate::listener::{self, Bounds, HTTP_PROTOCOLS, ListenError};
-use crate::ocpp16::Central;
+use crate::ocpp16::{Central, Upkeep};
 use crate::quota::Quotas;
 use crate::secret::ServerSecrets;
 use crate::session::Sessions;
@@ -50,6 +51,7 @@ pub struct Running {
     stop: CancellationToken,
     server: JoinHandle<()>,
     flushing: JoinHandle<()>,
+    chores: JoinHandle<()>,
     ingest: RunningIngest,
     stations: Stations,
     recording: JoinHandle<()>,
@@ -103,6 +105,7 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         stores,
         stations,
         door,
+        chores,
         recording,
     } = ground.ocpp(&config, http).await?;
     let gateways = Gateways::new(db.clone(), secrets, clock.clone());
@@ -125,22 +128,25 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         stop.clone(),
         Bounds::default(),
     ));
-    let flushing = tokio::spawn({
-        let keys = keys.clone();
-        async move { keys.keep_flushing().await }
-    });
+    let flushing = keep_flushing(keys.clone());
+    let chores = tokio::spawn(chores.run(stop.clone()));
     Ok(Running {
         http,
         mqtt: broker.as_ref().map(Broker::address),
         stop,
         server,
         flushing,
+        chores,
         ingest,
         stations,
         recording,
         broker,
         books: Books { keys, quotas, db },
     })
+}
+
+fn keep_flushing(keys: Keys) -> JoinHandle<()> {
+    tokio::spawn(async move { keys.keep_flushing().await })
 }
 
 /// What everything stands on.
@@ -156,7 +162,21 @@ struct Ocpp {
     stores: Stores,
     stations: Stations,
     door: Door,
+    chores: Chores,
     recording: JoinHandle<()>,
+}
+
+/// What is done from time to time.
+struct Chores {
+    upkeep: Upkeep,
+    housekeeping: Housekeeping,
+}
+
+impl Chores {
+    async fn run(self, stop: CancellationToken) {
+        let upkeep = self.upkeep.run(stop.clone());
+        tokio::join!(upkeep, self.housekeeping.run(stop));
+    }
 }
 
 impl Ground {
@@ -174,12 +194,19 @@ impl Ground {
         commands.recover().await?;
         let id_tokens = IdTokens::new(db.clone(), clock.clone());
         let charge_points = ChargePoints::new(db.clone(), secrets, clock.clone(), fleet.clone());
+        let upkeep = Upkeep::new(
+            db.clone(),
+            clock.clone(),
+            stations.clone(),
+            id_tokens.clone(),
+        );
         let central = Central::new(
             db.clone(),
             fleet.clone(),
             clock.clone(),
             id_tokens.clone(),
             commands.clone(),
+            upkeep.clone(),
         );
         let door = Door::new(
             stations.clone(),
@@ -187,6 +214,10 @@ impl Ground {
             central,
             config.ocpp.unknown_stations,
         );
+        let chores = Chores {
+            upkeep,
+            housekeeping: Housekeeping::new(db.clone(), fleet.clone(), clock.clone()),
+        };
         let stores = Stores {
             attempts: Attempts::new(db.clone(), clock.clone()),
             charge_points,
@@ -201,6 +232,7 @@ impl Ground {
             stores,
             stations,
             door,
+            chores,
             recording,
         })
     }
@@ -220,6 +252,7 @@ impl Running {
         if let Some(broker) = self.broker {
             broker.stop().await;
         }
+        self.chores.await.context("a regular chore panicked")?;
         self.flushing.abort();
         drop(self.stations);
         // Every recorder is gone with the last socket: what they noted is written.
@@ -238,6 +271,7 @@ impl Running {
         tokio::select! {
             _panic_or_end = &mut self.server => "the HTTP server",
             _panic_or_end = &mut self.flushing => "the task that writes times of last use",
+            _panic_or_end = &mut self.chores => "the upkeep of charge points or the housekeeping",
             () = self.ingest.ended() => "ingest",
             () = broker => "the MQTT broker",
         }

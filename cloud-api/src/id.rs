@@ -35,6 +35,14 @@ pub fn mint(prefix: &str, now: Timestamp) -> String {
     format!("{prefix}_{}", ulid.to_string().to_ascii_lowercase())
 }
 
+/// What sorts before every id of a kind that was made at this time or later. It is no id.
+#[must_use]
+pub fn bound(prefix: &str, at: Timestamp) -> String {
+    let ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let ulid = Ulid::from_parts(ms, 0);
+    format!("{prefix}_{}", ulid.to_string().to_ascii_lowercase())
+}
+
 macro_rules! prefixed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -121,6 +129,19 @@ mod tests {
         assert!(first < OrganisationId::mint(late));
         assert_eq!(first.as_str().len(), "org_".len() + 26);
         assert_eq!(OrganisationId::parse(first.as_str()), Some(first));
+    }
+
+    #[test]
+    fn a_bound_sorts_between_what_was_made_before_and_after_it() {
+        let at: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        assert_eq!(bound("cmd", at), "cmd_01m81b5h800000000000000000");
+        let before = bound("cmd", "2026-11-22T09:59:59.999Z".parse().unwrap());
+        assert!(before < bound("cmd", at));
+        assert!(bound("cmd", at) < CommandId::mint(at).to_string());
+        assert_eq!(
+            bound("cmd", Timestamp::MIN),
+            "cmd_00000000000000000000000000"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod db;
 pub mod email;
 pub mod fleet;
 pub mod gateway;
+pub mod housekeeping;
 pub mod http;
 pub mod id;
 pub mod id_token;

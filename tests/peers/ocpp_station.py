@@ -48,12 +48,15 @@ def taken(action):
     """What a charge point does with a call of `action`: notes it and answers as it was told to."""
 
     async def take(self, **_fields):
-        self.asked_for(action).put_nowait(self._connection.latest[3])
+        _type, message_id, _action, payload = self._connection.latest
+        # What the central system asks of its own accord is nothing that anybody waits for.
+        if not message_id.startswith("sys_"):
+            self.asked_for(action).put_nowait(payload)
         if action not in self.answers:
             raise NotImplementedByStation(description=f"{action} is not known here")
-        payload, delay = self.answers[action]
+        answer, delay = self.answers[action]
         await asyncio.sleep(delay)
-        return getattr(call_result, action)(**camel_to_snake_case(payload))
+        return getattr(call_result, action)(**camel_to_snake_case(answer))
 
     take.__name__ = f"take_{action}"
     return on(action)(take)

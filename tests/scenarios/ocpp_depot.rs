@@ -325,16 +325,23 @@ impl Depot {
         .await
     }
 
-    /// Waits until so many frames of a charge point are kept; oldest first.
+    /// Waits until so many frames of a charge point are kept; oldest first. What the cloud asks of its own
+    /// accord is not among them.
     pub(crate) async fn frames(&self, id: &str, count: u64) -> anyhow::Result<Vec<Value>> {
         let path = format!("/chargepoints/{id}/frames?limit=200");
+        let unasked = |frame: &Value| {
+            let id = frame["message_id"].as_str();
+            id.is_some_and(|id| id.starts_with("sys_"))
+        };
+        let count = usize::try_from(count)?;
         let mut frames = until(DEADLINE, &format!("{count} frames"), async || {
-            let frames = self.get(&path).await?;
-            ensure!(frames["total"].as_u64() <= Some(count), "{frames}");
-            Ok((frames["total"] == count).then_some(frames))
+            let mut answer = self.get(&path).await?;
+            let mut frames: Vec<Value> = serde_json::from_value(answer["frames"].take())?;
+            frames.retain(|frame| !unasked(frame));
+            ensure!(frames.len() <= count, "{frames:?}");
+            Ok((frames.len() == count).then_some(frames))
         })
         .await?;
-        let mut frames: Vec<Value> = serde_json::from_value(frames["frames"].take())?;
         frames.reverse();
         Ok(frames)
     }

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::fleet::Fleet;
 use crate::id::{OrganisationId, SiteId, mint};
+use crate::ocpp16::Abilities;
 use crate::secret::{Secret, ServerSecrets, equal_in_constant_time, random_base62};
 
 /// What an id that the platform chooses starts with.
@@ -280,6 +281,14 @@ impl ChargePoints {
         let removed = crate::fleet::Update::Removed(id.clone());
         self.fleet.apply(organisation, vec![removed]);
         Ok(())
+    }
+
+    /// What a charge point can do, as far as it told.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn abilities(&self, id: &ChargePointId) -> Result<Option<Abilities>, DbError> {
+        Abilities::find(&self.db, id).await
     }
 
     /// Whether a credential is that of a charge point.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use site_model::ChargePointId;
 
 use super::{Command, Commands, NewCommand};
@@ -91,22 +92,41 @@ impl Dispatch {
         self.check(&new.charge_point)?;
         let id = CommandId::mint(self.clock.now());
         self.commands.create(&id, &new).await?;
+        let mut outcome = self.call(&new, id.to_string(), new.payload.clone()).await;
+        if let (true, Some(instead)) = (is(&outcome, "Rejected"), &new.instead) {
+            // Another message needs another id.
+            outcome = self.call(&new, format!("{id}-2"), instead.clone()).await;
+            if is(&outcome, "Accepted") {
+                self.commands.takes_amperes(&new.charge_point).await?;
+            }
+        }
+        self.commands.answered(&id, new.action, &outcome).await?;
+        if is(&outcome, "Accepted") {
+            self.commands.accepted(&new).await?;
+        }
+        let command = self.commands.find(&id).await?;
+        Ok(command.ok_or_else(|| DbError::Engine("a command is gone".to_owned()))?)
+    }
+
+    async fn call(&self, new: &NewCommand, id: String, payload: Value) -> Outcome {
         let order = Order {
-            id: id.as_str().to_owned(),
+            id,
             action: new.action,
-            payload: new.payload,
+            payload,
             answer_within: Duration::from_secs(new.timeout_s.into()),
         };
         let outcome = self.stations.call(&new.charge_point, order).await;
-        let outcome = outcome.unwrap_or(Outcome {
+        outcome.unwrap_or(Outcome {
             fate: Fate::NotSent("the socket closed before it was sent"),
             sent_at: None,
             took: Duration::ZERO,
             request_frame: None,
             response_frame: None,
-        });
-        self.commands.answered(&id, new.action, &outcome).await?;
-        let command = self.commands.find(&id).await?;
-        Ok(command.ok_or_else(|| DbError::Engine("a command is gone".to_owned()))?)
+        })
     }
+}
+
+/// Whether the charge point's answer is this word.
+fn is(outcome: &Outcome, word: &str) -> bool {
+    matches!(&outcome.fate, Fate::Answered(answer) if answer["status"] == word)
 }

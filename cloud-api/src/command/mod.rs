@@ -2,6 +2,7 @@
 //! led to. The answer of a charge point ends its sending; what it does afterwards completes it.
 
 mod dispatch;
+mod progress;
 mod reservation;
 
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use crate::station::{Fate, Outcome};
 use crate::words::words;
 
 pub use dispatch::{Dispatch, Unreachable};
+pub use progress::Progress;
 pub use reservation::{
     NewReservation, Reservation, ReservationFilter, ReservationState, Reservations,
 };
@@ -99,6 +101,8 @@ pub struct Mark {
     pub folded: Option<String>,
     /// The transaction it is about.
     pub transaction: Option<String>,
+    /// The version of the organisation's tokens that a local list was made from.
+    pub token_version: Option<i64>,
 }
 
 /// A command to give.
@@ -122,6 +126,8 @@ pub struct NewCommand {
     pub timeout_s: u32,
     /// What its completion is recognised by.
     pub mark: Mark,
+    /// The payload that is sent where the charge point rejects the first.
+    pub instead: Option<Value>,
 }
 
 /// A command as it is kept.
@@ -149,6 +155,10 @@ pub struct Command {
     pub answered_at: Option<Timestamp>,
     /// When what it led to was there.
     pub completed_at: Option<Timestamp>,
+    /// When the charge point told that it failed after all.
+    pub failed_at: Option<Timestamp>,
+    /// How far the charge point told it is, oldest first.
+    pub progress: Vec<Progress>,
     /// The answer's word for it; see [`Command::state`] for how far it is.
     answer: CommandState,
     /// What was answered.
@@ -170,6 +180,9 @@ impl Command {
         if self.completed_at.is_some() {
             return CommandState::Completed;
         }
+        if self.failed_at.is_some() {
+            return CommandState::Failed;
+        }
         if self.expired_at().is_some_and(|at| at <= now) {
             return CommandState::Expired;
         }
@@ -183,6 +196,7 @@ impl Command {
         states.extend(self.sent_at.map(|at| ("sent", at)));
         states.extend(self.answered_at.map(|at| (self.answer.as_str(), at)));
         states.extend(self.completed_at.map(|at| ("completed", at)));
+        states.extend(self.failed_at.map(|at| ("failed", at)));
         if self.completed_at.is_none() {
             let expired = self.expired_at().filter(|at| *at <= now);
             states.extend(expired.map(|at| ("expired", at)));
@@ -576,6 +590,8 @@ fn read(row: &Row) -> Result<Command, DbError> {
         sent_at: row.opt_int("sent_at_ms")?.map(time).transpose()?,
         answered_at: row.opt_int("answered_at_ms")?.map(time).transpose()?,
         completed_at: row.opt_int("completed_at_ms")?.map(time).transpose()?,
+        failed_at: row.opt_int("failed_at_ms")?.map(time).transpose()?,
+        progress: progress::read(row.opt_text("progress")?.unwrap_or_default()),
         answer: CommandState::parse(row.text("state")?).ok_or_else(|| damaged("state"))?,
         response: json("response")?,
         error: text("error")?,

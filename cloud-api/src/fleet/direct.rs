@@ -34,6 +34,8 @@ pub enum Told {
     },
     /// Its firmware.
     Firmware(Option<String>),
+    /// When it was heard last, before this program began.
+    Heard(Timestamp),
 }
 
 impl Fleet {
@@ -52,6 +54,18 @@ impl Fleet {
             live.last_heartbeat_at = Some(now);
             live.online = true;
         });
+    }
+
+    /// Charge points that connect themselves and were heard at this moment or later, with when.
+    #[must_use]
+    pub fn heard_since(&self, since: Timestamp) -> Vec<(ChargePointId, Timestamp)> {
+        let live = self.live();
+        let direct = live.values().filter(|live| live.gateway.is_none());
+        let heard = direct.filter_map(|live| {
+            let at = live.last_heartbeat_at.filter(|at| *at >= since)?;
+            Some((live.charge_point_id.clone(), at))
+        });
+        heard.collect()
     }
 
     /// Notes that a charge point's socket is closed.
@@ -82,6 +96,7 @@ impl ChargePointLive {
             Told::Session { connector, session } => {
                 self.connector(connector).active_session_id = session;
             }
+            Told::Heard(at) => self.last_heartbeat_at = Some(at),
             Told::Firmware(firmware) => {
                 self.firmware_version = firmware.unwrap_or_else(|| FIRMWARE_UNKNOWN.to_owned());
             }

@@ -7,7 +7,7 @@ use site_model::{
     ChargePointId, ConnectorId, ConnectorStatus, ConnectorType, GatewayId, SessionId, Watts,
 };
 
-use super::{Fleet, RegisteredConnector, Registration, SessionEnergy, Update};
+use super::{Fleet, RegisteredConnector, Registration, SessionEnergy, Told, Update};
 use crate::{
     db::{Db, DbError, Row},
     id::OrganisationId,
@@ -36,12 +36,29 @@ impl Fleet {
             let organisation = registration.organisation.clone();
             fleet.apply(&organisation, vec![Update::Registered(registration)]);
         }
+        fleet.load_heard(db).await?;
         for row in &organisations {
             let organisation = organisation_of(row, "id")?;
             fleet.reload_sessions(db, &organisation, now).await?;
         }
         fleet.sweep(now);
         Ok(fleet)
+    }
+
+    /// When charge points that connect themselves were heard last, as it was written down.
+    async fn load_heard(&self, db: &Db) -> Result<(), DbError> {
+        let sql = "SELECT id AS charge_point_id, organisation_id, heard_at_ms FROM charge_points
+                   WHERE heard_at_ms IS NOT NULL AND gateway_id IS NULL AND deleted_at_ms IS NULL";
+        for row in &db.query(sql, vec![]).await? {
+            let at = Timestamp::from_millisecond(row.int("heard_at_ms")?);
+            let told = Told::Heard(at.map_err(|_| damaged("heard_at_ms"))?);
+            let organisation = organisation_of(row, "organisation_id")?;
+            self.apply(
+                &organisation,
+                vec![Update::Told(charge_point_of(row)?, told)],
+            );
+        }
+        Ok(())
     }
 
     /// Takes the sessions of one organisation from the database again.

@@ -1,12 +1,19 @@
 //! Tokens: who may charge. What authorization and local lists are made from.
 
+mod changes;
+
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::db::{Db, DbError, Param, Row, Statement};
 use crate::fleet::damaged;
 use crate::id::{OrganisationId, TokenId};
 use crate::words::words;
+
+pub use changes::Changes;
 
 /// Most tokens of one organisation.
 const TOKENS_MAX: i64 = 100_000;
@@ -129,13 +136,23 @@ pub fn folded(id_tag: &str) -> String {
 pub struct IdTokens {
     db: Db,
     clock: Clock,
+    changed: Arc<Notify>,
 }
 
 impl IdTokens {
     /// The tokens kept in `db`.
     #[must_use]
     pub fn new(db: Db, clock: Clock) -> Self {
-        Self { db, clock }
+        Self {
+            db,
+            clock,
+            changed: Arc::default(),
+        }
+    }
+
+    /// Tells of changes; those that nobody waited for are told as one.
+    pub(crate) fn changed(&self) -> &Arc<Notify> {
+        &self.changed
     }
 
     /// Creates one.
@@ -160,13 +177,22 @@ impl IdTokens {
         let insert = Statement::new(
             "INSERT INTO id_tokens
                (id, organisation_id, id_tag, folded, type, status, expires_at_ms, parent, user_id,
-                group_name, created_at_ms, updated_at_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+                group_name, created_at_ms, updated_at_ms, version)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11,
+                     (SELECT version FROM token_versions WHERE organisation_id = $2))",
             values,
         );
-        let done = self.db.transaction(vec![bound.expecting(1), insert]).await;
-        match done {
-            Ok(_) => Ok(token(id, details, now)),
+        let statements = vec![
+            bound.expecting(1),
+            changes::next_version(organisation),
+            insert,
+            changes::undelete(organisation, &folded(&details.id_tag)),
+        ];
+        match self.db.transaction(statements).await {
+            Ok(_) => {
+                self.changed.notify_one();
+                Ok(token(id, details, now))
+            }
             Err(DbError::Conflict { statement: 0, .. }) => Err(TokenError::TooMany),
             Err(DbError::Unique { .. }) => Err(TokenError::Taken),
             Err(error) => Err(error.into()),
@@ -279,12 +305,30 @@ impl IdTokens {
         let mut values: Vec<Param> = vec![id.as_str().into(), organisation.as_str().into()];
         values.extend(columns(&details));
         values.push(self.clock.now().as_millisecond().into());
-        let sql = "UPDATE id_tokens SET id_tag = $3, folded = $4, type = $5, status = $6,
-                     expires_at_ms = $7, parent = $8, user_id = $9, group_name = $10,
-                     updated_at_ms = $11
-                   WHERE id = $1 AND organisation_id = $2 RETURNING *";
-        match self.db.write(sql, values).await {
-            Ok(done) => Ok(done.rows.first().map(read).transpose()?),
+        let update = Statement::new(
+            "UPDATE id_tokens SET id_tag = $3, folded = $4, type = $5, status = $6,
+               expires_at_ms = $7, parent = $8, user_id = $9, group_name = $10,
+               updated_at_ms = $11,
+               version = (SELECT version FROM token_versions WHERE organisation_id = $2)
+             WHERE id = $1 AND organisation_id = $2 RETURNING *",
+            values,
+        );
+        let tag = folded(&details.id_tag);
+        let mut statements = vec![
+            changes::next_version(organisation),
+            changes::forget_tag(organisation, id, &tag),
+            changes::undelete(organisation, &tag),
+        ];
+        let place = statements.len();
+        statements.push(update.expecting(1));
+        statements.extend(changes::prune(organisation));
+        match self.db.transaction(statements).await {
+            Ok(done) => {
+                self.changed.notify_one();
+                let rows = done.get(place).map(|done| done.rows.as_slice());
+                Ok(rows.and_then(<[Row]>::first).map(read).transpose()?)
+            }
+            Err(DbError::Conflict { .. }) => Ok(None),
             Err(DbError::Unique { .. }) => Err(TokenError::Taken),
             Err(error) => Err(error.into()),
         }
@@ -299,9 +343,24 @@ impl IdTokens {
         organisation: &OrganisationId,
         id: &TokenId,
     ) -> Result<bool, DbError> {
-        let sql = "DELETE FROM id_tokens WHERE id = $1 AND organisation_id = $2";
-        let values = vec![id.as_str().into(), organisation.as_str().into()];
-        Ok(self.db.write(sql, values).await?.changed > 0)
+        let delete = Statement::new(
+            "DELETE FROM id_tokens WHERE id = $1 AND organisation_id = $2",
+            vec![id.as_str().into(), organisation.as_str().into()],
+        );
+        let mut statements = vec![
+            changes::next_version(organisation),
+            changes::forget_tag(organisation, id, ""),
+            delete.expecting(1),
+        ];
+        statements.extend(changes::prune(organisation));
+        match self.db.transaction(statements).await {
+            Ok(_) => {
+                self.changed.notify_one();
+                Ok(true)
+            }
+            Err(DbError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use ocpp::v16::{AuthorizationStatus, AuthorizeRequest, AuthorizeResponse, IdTagI
 use ocpp::{Text, Time};
 
 use super::{Central, Known, failed};
+use crate::db::DbError;
 use crate::id_token::TokenStatus;
 use crate::station::Refused;
 
@@ -17,12 +18,19 @@ impl Central {
         Ok(AuthorizeResponse::new(info))
     }
 
-    /// What a charge point is told of a tag. One that nobody knows is invalid.
+    /// What a charge point is told of a tag. One that nobody knows is invalid, and so is one whose
+    /// row cannot be read: it authorizes nobody, and what was charged on it must still be booked.
     pub(super) async fn judge(&self, known: &Known, id_tag: &str) -> Result<IdTagInfo, Refused> {
         let tokens = &self.0.id_tokens;
-        let found = tokens.with_tag(&known.organisation, id_tag).await;
-        let Some(token) = found.map_err(failed)? else {
-            return Ok(IdTagInfo::new(AuthorizationStatus::Invalid));
+        let token = match tokens.with_tag(&known.organisation, id_tag).await {
+            Ok(Some(token)) => token,
+            Ok(None) => return Ok(IdTagInfo::new(AuthorizationStatus::Invalid)),
+            Err(error @ DbError::Column { .. }) => {
+                let organisation = &known.organisation;
+                tracing::error!(%organisation, %error, "A token is damaged and counts as invalid; delete it and create it again");
+                return Ok(IdTagInfo::new(AuthorizationStatus::Invalid));
+            }
+            Err(error) => return Err(failed(error)),
         };
         let status = match token.status_at(self.now()) {
             TokenStatus::Accepted => AuthorizationStatus::Accepted,

@@ -38,7 +38,9 @@ impl Central {
             let update = Update::Told(id.clone(), Told::Firmware(firmware));
             self.book(known, vec![step.meaning(update)]).await?;
         }
-        self.complete(known, &["Reset"]).await?;
+        let done = self.0.commands.complete(id, "Reset");
+        done.await.map_err(failed)?;
+        self.0.upkeep.booted(id, &known.organisation);
         self.registration(RegistrationStatus::Accepted)
     }
 
@@ -70,10 +72,8 @@ impl Central {
         let sql = "UPDATE charge_points SET diagnostics_status = $2 WHERE id = $1";
         let values = vec![known.station.id.as_str().into(), status.into()];
         self.0.db.write(sql, values).await.map_err(failed)?;
-        if status == "Uploaded" {
-            self.complete(known, &["GetDiagnostics", "GetLog"]).await?;
-        }
-        Ok(())
+        self.progress(known, ["GetDiagnostics", "GetLog"], status)
+            .await
     }
 
     pub(super) async fn firmware_status(
@@ -84,19 +84,18 @@ impl Central {
         let sql = "UPDATE charge_points SET firmware_status = $2 WHERE id = $1";
         let values = vec![known.station.id.as_str().into(), status.into()];
         self.0.db.write(sql, values).await.map_err(failed)?;
-        if status == "Installed" {
-            self.complete(known, &["UpdateFirmware", "SignedUpdateFirmware"])
-                .await?;
-        }
-        Ok(())
+        self.progress(known, ["UpdateFirmware", "SignedUpdateFirmware"], status)
+            .await
     }
 
-    /// What was ordered is done: the charge point shows it.
-    async fn complete(&self, known: &Known, actions: &[&'static str]) -> Result<(), Refused> {
-        for action in actions {
-            let done = self.0.commands.complete(&known.station.id, action);
-            done.await.map_err(failed)?;
-        }
-        Ok(())
+    /// How far it is with what was ordered.
+    async fn progress(
+        &self,
+        known: &Known,
+        actions: [&'static str; 2],
+        status: &'static str,
+    ) -> Result<(), Refused> {
+        let told = self.0.commands.told(&known.station.id, actions, status);
+        told.await.map_err(failed)
     }
 }

@@ -4,10 +4,12 @@
 
 mod authorize;
 mod boot;
+mod limit;
 mod meter;
 pub mod orders;
 mod status;
 mod transaction;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -29,6 +31,10 @@ use crate::id_token::IdTokens;
 use crate::ingest::apply::{Fault, Step, run};
 use crate::station::{Answering, Refused, Station, System};
 
+pub use limit::PowerLimit;
+pub(crate) use upkeep::taken;
+pub use upkeep::{Abilities, Upkeep};
+
 /// How often a charge point shows that it is alive, in seconds.
 pub const HEARTBEAT_INTERVAL_S: i64 = 300;
 
@@ -43,6 +49,7 @@ struct Parts {
     clock: Clock,
     id_tokens: IdTokens,
     commands: Commands,
+    upkeep: Upkeep,
 }
 
 /// A station that somebody has registered.
@@ -79,6 +86,7 @@ impl Central {
         clock: Clock,
         id_tokens: IdTokens,
         commands: Commands,
+        upkeep: Upkeep,
     ) -> Self {
         Self(Arc::new(Parts {
             db,
@@ -86,6 +94,7 @@ impl Central {
             clock,
             id_tokens,
             commands,
+            upkeep,
         }))
     }
 

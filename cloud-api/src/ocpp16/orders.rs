@@ -5,6 +5,7 @@ use ocpp::v16::{Action, Request};
 use ocpp::{Action as _, Payload as _, Sender};
 use serde_json::{Map, Value, json};
 
+use super::limit::PowerLimit;
 use crate::command::Mark;
 use crate::id_token::{Token, folded};
 
@@ -20,6 +21,17 @@ pub struct Call {
     pub payload: Value,
     /// What its completion is recognised by.
     pub mark: Mark,
+    /// The limit that it sets, which some charge points take otherwise.
+    pub limit: Option<PowerLimit>,
+}
+
+/// A limit, in one of the units of schedules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// Of all phases together.
+    Watts(i64),
+    /// Of each phase, in tenths.
+    TenthAmperes(i64),
 }
 
 impl Call {
@@ -50,6 +62,7 @@ impl Call {
                     action: action.name(),
                     payload: understood.value.to_value(),
                     mark,
+                    limit: None,
                 }),
             },
         }
@@ -101,11 +114,28 @@ impl Call {
         Self::new("Reset", json!({ "type": kind }))
     }
 
-    /// Limits the power of a connector, or of the whole charge point (0), until it is cleared.
+    /// Limits the power of a connector, or of the whole charge point (0), until it is cleared; the call
+    /// is in watts.
     ///
     /// # Errors
     /// As [`Call::new`].
-    pub fn limit(connector: i64, watts: i64, now: Timestamp) -> Result<Self, (String, String)> {
+    pub fn power_limit(limit: PowerLimit, now: Timestamp) -> Result<Self, (String, String)> {
+        let (call, _instead) = limit.call(None, &[], now)?;
+        Ok(Self {
+            limit: Some(limit),
+            ..call
+        })
+    }
+
+    pub(super) fn limit(
+        connector: i64,
+        rate: Rate,
+        now: Timestamp,
+    ) -> Result<Self, (String, String)> {
+        let (unit, limit) = match rate {
+            Rate::Watts(watts) => ("W", json!(watts)),
+            Rate::TenthAmperes(tenths) => ("A", in_whole(tenths)),
+        };
         let purpose = match connector {
             0 => "ChargePointMaxProfile",
             _ => "TxDefaultProfile",
@@ -121,8 +151,8 @@ impl Call {
                 "chargingSchedule": {
                     // An absolute schedule without its start is refused by many charge points.
                     "startSchedule": start.to_string(),
-                    "chargingRateUnit": "W",
-                    "chargingSchedulePeriod": [{ "startPeriod": 0, "limit": watts }],
+                    "chargingRateUnit": unit,
+                    "chargingSchedulePeriod": [{ "startPeriod": 0, "limit": limit }],
                 },
             },
         });
@@ -250,12 +280,23 @@ fn camel(name: &str) -> String {
     camel
 }
 
+/// Tenths as a number with at most one digit behind its point.
+fn in_whole(tenths: i64) -> Value {
+    if tenths % 10 == 0 {
+        return json!(tenths / 10);
+    }
+    let text = format!("{}.{}", tenths / 10, tenths % 10);
+    let number: serde_json::Number = text.parse().expect("digits and a point");
+    Value::Number(number)
+}
+
 fn mark(payload: &Value) -> Mark {
     let transaction = payload["transactionId"].as_i64();
     Mark {
         connector: payload["connectorId"].as_i64(),
         folded: payload["idTag"].as_str().map(folded),
         transaction: transaction.map(|id| id.to_string()),
+        token_version: None,
     }
 }
 
@@ -281,7 +322,9 @@ mod tests {
                     connector: Some(2),
                     folded: Some("04a1b2".to_owned()),
                     transaction: None,
+                    token_version: None,
                 },
+                limit: None,
             }
         );
         let fault = |action: &str, payload: Value| Call::new(action, payload).unwrap_err().0;
@@ -306,8 +349,9 @@ mod tests {
             Call::availability(1, true),
             Call::reset(true),
             Call::reset(false),
-            Call::limit(0, 11_000, now),
-            Call::limit(2, 0, now),
+            Call::power_limit(PowerLimit::new(0, 11_000), now),
+            Call::limit(2, Rate::Watts(0), now),
+            Call::limit(2, Rate::TenthAmperes(159), now),
             Call::clear_limit(2),
             Call::unlock(1),
             Call::firmware("https://example.com/f.bin", now),

@@ -50,14 +50,14 @@ impl Scene {
         assert_eq!(answer.status, 201);
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.world.get(&format!("/api/v1{path}"), &self.key).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()
     }
 
     /// The sessions of our charge point that connects itself, oldest first.
-    async fn sessions(&self) -> Vec<Value> {
+    pub(crate) async fn sessions(&self) -> Vec<Value> {
         let path = format!("/sessions?charge_point_id={DIRECT}");
         let mut sessions = self.get(&path).await["sessions"]
             .as_array()
@@ -67,19 +67,19 @@ impl Scene {
         sessions
     }
 
-    async fn start(&mut self, connector: u8, tag: &str, meter: i64, at: &str) -> Value {
+    pub(crate) async fn start(&mut self, connector: u8, tag: &str, meter: i64, at: &str) -> Value {
         self.station
             .call("StartTransaction", start(connector, tag, meter, at))
             .await
     }
 
-    async fn stop(&mut self, transaction: &Value, meter: i64, at: &str) -> Value {
+    pub(crate) async fn stop(&mut self, transaction: &Value, meter: i64, at: &str) -> Value {
         let payload = json!({"transactionId": transaction, "meterStop": meter, "timestamp": at});
         self.station.call("StopTransaction", payload).await
     }
 }
 
-fn start(connector: u8, tag: &str, meter: i64, at: &str) -> Value {
+pub(crate) fn start(connector: u8, tag: &str, meter: i64, at: &str) -> Value {
     json!({"connectorId": connector, "idTag": tag, "meterStart": meter, "timestamp": at})
 }
 

@@ -17,7 +17,7 @@ use cloud_api::id_token::IdTokens;
 use cloud_api::idempotency::Attempts;
 use cloud_api::installer::{SigningKey, Tokens};
 use cloud_api::keys::{Keys, NewKey, Scope};
-use cloud_api::ocpp16::Central;
+use cloud_api::ocpp16::{Central, Upkeep};
 use cloud_api::organisation::{NewOrganisation, Organisations, Plan, Tier};
 use cloud_api::quota::Quotas;
 use cloud_api::secret::{Secret, ServerSecrets};
@@ -65,6 +65,9 @@ pub(crate) struct World {
     pub(crate) charge_points: ChargePoints,
     pub(crate) commands: Commands,
     pub(crate) stations: Stations,
+    pub(crate) id_tokens: IdTokens,
+    /// At rest until a test runs it.
+    pub(crate) upkeep: Upkeep,
     pub(crate) router: Envelope<Router>,
     pub(crate) ours: OrganisationId,
     pub(crate) theirs: OrganisationId,
@@ -215,13 +218,8 @@ impl World {
             ocpp_endpoint: "wss://csms.example.com/ocpp/".to_owned(),
         };
         let charge_points = stores.charge_points.clone();
-        let central = Central::new(
-            db.clone(),
-            fleet.clone(),
-            clock.clone(),
-            stores.id_tokens.clone(),
-            commands.clone(),
-        );
+        let id_tokens = stores.id_tokens.clone();
+        let (upkeep, central) = central(&db, &clock, &fleet, &stations, &id_tokens, &commands);
         let door = Door::new(
             stations.clone(),
             charge_points.clone(),
@@ -253,6 +251,8 @@ impl World {
             charge_points,
             commands,
             stations,
+            id_tokens,
+            upkeep,
             router,
             ours,
             theirs,
@@ -408,6 +408,31 @@ impl World {
         self.send(bearer("DELETE", path, key).body(Body::empty()).unwrap())
             .await
     }
+}
+
+fn central(
+    db: &Db,
+    clock: &Clock,
+    fleet: &Fleet,
+    stations: &Stations,
+    id_tokens: &IdTokens,
+    commands: &Commands,
+) -> (Upkeep, Central) {
+    let upkeep = Upkeep::new(
+        db.clone(),
+        clock.clone(),
+        stations.clone(),
+        id_tokens.clone(),
+    );
+    let central = Central::new(
+        db.clone(),
+        fleet.clone(),
+        clock.clone(),
+        id_tokens.clone(),
+        commands.clone(),
+        upkeep.clone(),
+    );
+    (upkeep, central)
 }
 
 pub(crate) fn bearer(method: &str, path: &str, key: &str) -> axum::http::request::Builder {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod central;
+mod chance;
 mod charge_points;
 mod commands;
 mod document;
@@ -17,5 +18,7 @@ mod sessions;
 mod station;
 mod stations;
 mod tokens;
+mod traps;
+mod upkeep;
 mod wire;
 mod wrong_callers;

@@ -12,6 +12,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use ocpp::v16::{Action, Request, Response};
 use ocpp::{Action as _, Payload as _};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -170,6 +171,12 @@ impl Station {
         self.answer(&id, answer).await;
     }
 
+    /// Nothing was asked that nobody looked at.
+    pub(crate) async fn is_left_alone(&mut self) {
+        self.call("Heartbeat", json!({})).await;
+        assert_eq!(self.asked, [], "nobody asked for it");
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         self.socket
             .send(Message::Text(text.to_owned().into()))
@@ -221,7 +228,12 @@ impl Station {
         }
     }
 
-    async fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
+    /// Writes bytes below the WebSocket.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).await.unwrap();
+    }
+
+    pub(crate) async fn next(&mut self) -> Option<Result<Message, tungstenite::Error>> {
         let next = tokio::time::timeout(DEADLINE, self.socket.next()).await;
         next.expect("nothing came in time")
     }

@@ -90,9 +90,14 @@ impl Station {
     pub(crate) async fn call(&mut self, action: &str, payload: &str) -> anyhow::Result<Utf8Bytes> {
         self.calls += 1;
         let id = self.calls;
-        let answer = self
+        let mut answer = self
             .round_trip(format!("[2,\"{id}\",\"{action}\",{payload}]"))
             .await?;
+        // The server asks of its own accord what a charge point can do.
+        while answer.starts_with("[2,") {
+            self.accept(answer.as_str()).await?;
+            answer = self.next().await?;
+        }
         ensure!(
             answer.starts_with(&format!("[3,\"{id}\",")),
             "{action} was answered by {answer}"
@@ -102,8 +107,12 @@ impl Station {
 
     /// Sends a text, and gives the next one that comes.
     pub(crate) async fn round_trip(&mut self, text: String) -> anyhow::Result<Utf8Bytes> {
+        self.socket.send(Message::text(text)).await?;
+        self.next().await
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Utf8Bytes> {
         let going = async {
-            self.socket.send(Message::text(text)).await?;
             loop {
                 match self.socket.next().await.context("the socket closed")?? {
                     Message::Text(text) => return Ok(text),

@@ -96,6 +96,8 @@ pub(crate) struct CommandBody {
     /// The session that a start led to, or that a stop ended; null where there is none (yet).
     #[schema(required, example = "sess_01hx2b3c4d5e6f7g8h9jkmnpqr")]
     session_id: Option<String>,
+    /// How far the charge point told it is with firmware or diagnostics, oldest first.
+    progress: Vec<ProgressBody>,
     /// Id of the API key that ordered it.
     #[schema(example = "key_01hx2b3c4d5e6f7g8h9jkmnpqr")]
     created_by: String,
@@ -108,10 +110,22 @@ pub(crate) struct CommandBody {
 #[schema(as = CommandState)]
 pub(crate) struct StateBody {
     /// Which: `queued`, `sent`, then one of `accepted`, `rejected`, `timed_out`, `failed`, then
-    /// `completed` or `expired`.
+    /// `completed`, `expired`, or `failed` when the charge point tells so afterwards.
     #[schema(example = "sent")]
     state: &'static str,
     /// Since when, to the millisecond.
+    #[schema(format = DateTime, example = "2026-05-01T09:14:05.012Z")]
+    at: String,
+}
+
+/// What a charge point told of an order that it had accepted.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CommandProgress)]
+pub(crate) struct ProgressBody {
+    /// In its own word.
+    #[schema(example = "Downloading")]
+    status: String,
+    /// When.
     #[schema(format = DateTime, example = "2026-05-01T09:14:05.012Z")]
     at: String,
 }
@@ -134,8 +148,13 @@ impl CommandBody {
             state,
             at: time::shown_to_the_ms(at),
         });
+        let progress = command.progress.iter().map(|one| ProgressBody {
+            status: one.status.clone(),
+            at: time::shown_to_the_ms(one.at),
+        });
         Self {
             command_id: command.id.to_string(),
+            progress: progress.collect(),
             state: command.state(now).as_str(),
             states: states.collect(),
             status: command.status().map(CommandStatus::as_str),

@@ -64,18 +64,42 @@ pub(super) async fn give(
     ready: Ready,
 ) -> Result<Command, ApiError> {
     check_own(state, &giver.organisation, charge_point).await?;
+    let (call, instead) = for_this_one(state, charge_point, ready.call).await?;
     let new = NewCommand {
         organisation: giver.organisation.clone(),
         charge_point: charge_point.clone(),
         command: ready.command,
-        action: ready.call.action,
-        payload: ready.call.payload,
+        action: call.action,
+        payload: call.payload,
         parameters: ready.parameters,
         created_by: giver.key.to_string(),
         timeout_s: ready.timeout_s,
-        mark: ready.call.mark,
+        mark: call.mark,
+        instead,
     };
     Ok(state.stores().dispatch.give(new).await?)
+}
+
+/// The call as this charge point takes it, and what is sent where it rejects that.
+async fn for_this_one(
+    state: &ApiState,
+    charge_point: &ChargePointId,
+    call: Call,
+) -> Result<(Call, Option<Value>), ApiError> {
+    let Some(limit) = &call.limit else {
+        return Ok((call, None));
+    };
+    let abilities = state.stores().charge_points.abilities(charge_point).await?;
+    let live = state.fleet().find(charge_point);
+    let connectors = live.iter().flat_map(|live| &live.connectors);
+    let whole = limit.connector() == 0;
+    let about = connectors
+        .filter(|one| whole || i64::from(one.connector_id.get()) == limit.connector())
+        .map(|one| one.kind);
+    let kinds: Vec<_> = about.collect();
+    limit
+        .call(abilities.as_ref(), &kinds, state.clock().now())
+        .map_err(wish::invalid)
 }
 
 /// 404 and 401 before anything is said of the charge point.

@@ -13,6 +13,7 @@ use crate::http::document::one_of;
 use crate::http::error::{ApiError, Detail};
 use crate::http::state::ApiState;
 use crate::id::OrganisationId;
+use crate::ocpp16::PowerLimit;
 use crate::ocpp16::orders::{Call, camel_cased, list_entry};
 
 /// Seconds an answer is waited for unless asked otherwise, and at most.
@@ -38,7 +39,8 @@ pub(crate) struct CommandOrder {
     /// set_power_limit {connector_id, limit_watts}, clear_power_limit {connector_id},
     /// unlock_connector {connector_id}, update_firmware {firmware_url, retrieve_date?},
     /// get_diagnostics {upload_url}, send_local_list {list_version, local_authorization_list?, made
-    /// from the organisation's tokens if left out}.
+    /// from the organisation's tokens if left out}. Local lists follow the organisation's tokens by
+    /// themselves; a list of your own stays until one is sent that is made from the tokens.
     #[schema(value_type = Option<Object>)]
     pub(super) parameters: Value,
     /// How long the answer is waited for; 10 if left out.
@@ -255,21 +257,30 @@ impl Wish {
                 operative,
             } => Call::availability(connector.into(), operative),
             Self::Reset { hard } => Call::reset(hard),
-            Self::Limit { connector, watts } => Call::limit(connector.into(), watts.into(), now),
+            Self::Limit { connector, watts } => {
+                Call::power_limit(PowerLimit::new(connector.into(), watts.into()), now)
+            }
             Self::ClearLimit { connector } => Call::clear_limit(connector.into()),
             Self::Unlock { connector } => Call::unlock(connector.into()),
             Self::Firmware { url, retrieve } => Call::firmware(&url, retrieve.unwrap_or(now)),
             Self::Diagnostics { url } => Call::diagnostics(&url),
-            Self::LocalList { version, list } => {
-                let list = match list {
-                    Some(list) => list,
-                    None => {
-                        let tokens = &state.stores().id_tokens;
-                        let tokens = tokens.all(organisation, LIST_MAX).await?;
-                        tokens.iter().map(|token| list_entry(token, now)).collect()
-                    }
-                };
-                Call::local_list(version.into(), list)
+            Self::LocalList {
+                version,
+                list: Some(list),
+            } => Call::local_list(version.into(), list),
+            Self::LocalList {
+                version,
+                list: None,
+            } => {
+                let tokens = &state.stores().id_tokens;
+                let of = tokens.version(organisation).await?;
+                let tokens = tokens.all(organisation, LIST_MAX).await?;
+                let list = tokens.iter().map(|token| list_entry(token, now)).collect();
+                let call = Call::local_list(version.into(), list);
+                call.map(|mut call| {
+                    call.mark.token_version = Some(of);
+                    call
+                })
             }
         };
         call.map_err(invalid)

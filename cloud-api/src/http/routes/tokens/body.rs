@@ -168,11 +168,7 @@ impl TokenChange {
         Self {
             id_tag: None,
             r#type: fields.word("type", "RFID, app", TokenType::parse),
-            status: fields.word(
-                "status",
-                "accepted, blocked, expired, invalid",
-                TokenStatus::parse,
-            ),
+            status: status(fields),
             expires_at: fields.nullable("expires_at", |fields| fields.time("expires_at")),
             parent,
             user_id: fields.nullable("user_id", |fields| fields.text("user_id", 1..=TEXT_MAX)),
@@ -192,6 +188,17 @@ impl TokenChange {
             group: self.group.unwrap_or(token.group),
         }
     }
+}
+
+/// Who writes null means no status, which must not become one that authorizes.
+fn status(fields: &mut Fields) -> Option<TokenStatus> {
+    const WORDS: &str = "accepted, blocked, expired, invalid";
+    let word = |fields: &mut Fields| fields.word("status", WORDS, TokenStatus::parse);
+    let status = fields.nullable("status", word);
+    if status == Some(None) {
+        fields.fault("status", format!("must be one of {WORDS}"));
+    }
+    status.flatten()
 }
 
 fn check_tag(fields: &mut Fields, name: &str, tag: Option<&str>) {

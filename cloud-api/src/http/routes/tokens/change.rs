@@ -15,8 +15,9 @@ use crate::id::TokenId;
 
 /// Change token
 ///
-/// What is left out stays as it is; null takes a value away. It acts on the next authorization;
-/// charge points that hold a local list keep the old one until they are sent a new one.
+/// What is left out stays as it is; null takes a value away. It acts on the next authorization, and
+/// charge points that keep a local list are sent the change; one that is offline gets it when it is
+/// back.
 #[utoipa::path(
     patch,
     path = "/api/v1/tokens/{token_id}",
