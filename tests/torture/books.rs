@@ -214,15 +214,12 @@ pub(crate) fn balance(
     Ok(balance)
 }
 
-/// A session's registers are those that the meter showed, to the Wh.
+/// A session's registers are those that the meter showed, to the Wh. Where the daemon did not look when
+/// the car came, because it was dead or had just begun, what the car took until then is outside.
 fn wrong_energy(visit: &Visit, session: Recorded) -> Option<String> {
     let (before, after) = (signed(visit.before_wh), signed(visit.after_wh));
     let stop = session.stop_wh?;
-    let starts_well = if visit.late {
-        (before - 1..=after + 1).contains(&session.start_wh)
-    } else {
-        (session.start_wh - before).abs() <= 1
-    };
+    let starts_well = (before - 1..=after + 1).contains(&session.start_wh);
     let well = starts_well && (stop - after).abs() <= 1;
     (!well).then(|| format!("{visit:?} was recorded as {session:?}"))
 }
@@ -333,9 +330,9 @@ mod tests {
         assert_eq!(wrong_energy(&visit, recorded), None);
         visit.after_wh = 22;
         assert!(wrong_energy(&visit, recorded).is_some());
-        (visit.before_wh, visit.after_wh) = (5, 20);
+        (visit.before_wh, visit.after_wh) = (12, 20);
         assert!(wrong_energy(&visit, recorded).is_some());
-        visit.late = true;
+        visit.before_wh = 5;
         assert_eq!(
             wrong_energy(&visit, recorded),
             None,
