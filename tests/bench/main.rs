@@ -9,6 +9,7 @@ mod modbus;
 mod ocpp;
 mod process;
 mod rest;
+mod start;
 
 use std::process::ExitCode;
 
@@ -93,6 +94,9 @@ async fn run(words: &[String]) -> anyhow::Result<bool> {
     }
     if wanted("catchup") {
         figures.extend(catchup::figures().await?);
+    }
+    if wanted("start") {
+        figures.extend(start::figures().await?);
     }
     if wanted("line") {
         figures.extend(line::figures().await?);
