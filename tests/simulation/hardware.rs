@@ -5,7 +5,7 @@ use site_controller::runtime::Input;
 use site_model::{DeviceFault, Milliamps, Reading, Value, VehicleState, WattHours};
 
 use crate::place::{PLACES, Place, Stay};
-use crate::world::{What, World};
+use crate::world::{Mutant, What, World};
 
 /// How often a device that does not apply what it was told is read again.
 const POLL_AGAIN_MS: u64 = 6_000;
@@ -88,7 +88,18 @@ impl World {
         if self.gateway.is_none() || !here.answers {
             return;
         }
-        let readings = here.readings();
+        let mut readings = here.readings();
+        if self.mutant == Some(Mutant::EnergyMisread) {
+            let values = readings
+                .0
+                .iter_mut()
+                .flat_map(|reading| &mut reading.values);
+            for value in values {
+                if let Value::EnergyImport { energy, .. } = value {
+                    energy.0 += 1;
+                }
+            }
+        }
         let holds = here
             .wanted
             .is_none_or(|wanted| wanted == here.charger.limit());

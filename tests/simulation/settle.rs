@@ -79,7 +79,22 @@ impl World {
                 self.report
                     .count("permitted: a car changed unseen, one session for both");
             }
-            if end.reconstructed.is_some() {
+            if let Some(bounds) = end.reconstructed {
+                let sure =
+                    [session.started, end.fact].map(|fact| self.model.facts[fact].at.wall_known);
+                let ended = self.model.true_ms(end.fact);
+                let left = stays.iter().filter_map(|stay| stay.to_ms);
+                let left = left.map(|ms| self.base_wall_ms + i64::try_from(ms).unwrap());
+                let left = left.filter(|left| *left <= ended).max();
+                let within = left
+                    .is_some_and(|left| bounds.not_before.0 <= left && left <= bounds.not_after.0);
+                assert!(
+                    within || sure != [true; 2],
+                    "{} ended at {left:?}, told between {:?} and {:?}",
+                    session.id,
+                    bounds.not_before,
+                    bounds.not_after
+                );
                 self.report
                     .count("permitted: end reconstructed with bounds");
             }

@@ -3,7 +3,7 @@
 use cloud_api::ingest::Message;
 
 use crate::gateway::{Outgoing, Publish};
-use crate::world::{What, World};
+use crate::world::{Mutant, What, World};
 
 impl World {
     pub(crate) fn connect(&mut self) {
@@ -11,8 +11,9 @@ impl World {
             return;
         }
         if self.now_ms < self.network.closed_until_ms {
-            let wait = self.rng.u64(500..30_000);
-            self.after(wait, What::Connect);
+            let at = self.network.closed_until_ms + self.rng.u64(500..30_000);
+            self.forget(|what| matches!(what, What::Connect));
+            self.at(at, What::Connect);
             return;
         }
         self.network.up = true;
@@ -133,15 +134,22 @@ impl World {
             self.at(at + 10, What::AtCloud { message });
             return;
         }
+        let mut payload = message.payload;
+        if self.mutant == Some(Mutant::CorrectionLost) {
+            payload = without_correction(payload);
+        }
         let received = Message {
             topic: message.topic,
-            payload: message.payload,
+            payload,
             retained: false,
         };
         self.report.count("messages");
-        let Some(acknowledgement) = self.cloud.receive(&self.rt, &received) else {
+        let Some(mut acknowledgement) = self.cloud.receive(&self.rt, &received) else {
             return;
         };
+        if self.mutant == Some(Mutant::AcknowledgedAhead) {
+            acknowledgement.sequence += 1;
+        }
         if acknowledgement.journal_id == self.journal {
             let told = u64::try_from(self.model.facts.len()).unwrap();
             assert!(
@@ -166,7 +174,8 @@ impl World {
     }
 
     pub(crate) fn at_gateway(&mut self, connection: u64, payload: &[u8]) {
-        if connection != self.network.connection || !self.network.up {
+        let lost = self.mutant == Some(Mutant::AcknowledgementsLost);
+        if connection != self.network.connection || !self.network.up || lost {
             return;
         }
         if let Some(gateway) = &mut self.gateway {
@@ -176,4 +185,17 @@ impl World {
             self.pump();
         }
     }
+}
+
+/// The message with every correction of a clock set to nothing.
+fn without_correction(payload: Vec<u8>) -> Vec<u8> {
+    let Ok(mut message) = serde_json::from_slice::<serde_json::Value>(&payload) else {
+        return payload;
+    };
+    for fact in message["facts"].as_array_mut().into_iter().flatten() {
+        if let Some(offset) = fact["change"].get_mut("offset_ms") {
+            *offset = 0.into();
+        }
+    }
+    serde_json::to_vec(&message).unwrap()
 }

@@ -27,14 +27,18 @@ use crate::report::Report;
 const HEALING_MS: u64 = 3 * 3_600_000;
 /// A disk that failed is tried again after this time, as the writer's thread does.
 const DISK_AGAIN_MS: u64 = 2_000;
-/// Quarter hours at which the loop's housekeeping is looked at although nothing happens.
-const TICK_MS: u64 = 1_800_000;
+/// The same while it is known that nothing has changed: the tries between are skipped.
+const DISK_STILL_BAD_MS: u64 = 60_000;
+/// Messages leave so much after what they tell: of many changes at once the last is told.
+const PUMP_AFTER_MS: u64 = 2_000;
+/// How often the loop's housekeeping is looked at although nothing happens.
+const TICK_MS: u64 = 3_600_000;
 /// The same while the time is unknown or facts wait for the disk.
-const BUSY_TICK_MS: u64 = 10_000;
+const BUSY_TICK_MS: u64 = 30_000;
 /// A silent device is given up after this time.
 const LOST_AFTER_MS: u64 = 8_000;
 /// More events than this in one day mean that something goes round in circles.
-const EVENTS_MAX: u64 = 200_000;
+const EVENTS_MAX: u64 = 40_000;
 /// Largest journal of a day.
 const JOURNAL_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -86,6 +90,7 @@ pub(crate) enum What {
     Boot,
     TimeKnown,
     Connect,
+    Pump,
     AtBroker {
         connection: u64,
         message: Publish,
@@ -141,6 +146,28 @@ pub(crate) enum On {
 pub(crate) enum Mutant {
     /// Syncs are acknowledged and not done.
     SyncsSkipped,
+    /// Limits are written with one ampere more than was granted.
+    LimitsRaised,
+    /// The cloud is told that the times of a boot were right.
+    CorrectionLost,
+    /// The cloud acknowledges a fact more than it has.
+    AcknowledgedAhead,
+    /// The cloud's word never reaches the gateway.
+    AcknowledgementsLost,
+    /// The driver tells one watt-hour more.
+    EnergyMisread,
+}
+
+impl Mutant {
+    /// Every one.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::SyncsSkipped,
+        Self::LimitsRaised,
+        Self::CorrectionLost,
+        Self::AcknowledgedAhead,
+        Self::AcknowledgementsLost,
+        Self::EnergyMisread,
+    ];
 }
 
 /// One seed's world.
@@ -165,6 +192,8 @@ pub(crate) struct World {
     number: u64,
     pub(crate) disk_due: bool,
     disk_due_since_ms: u64,
+    pump_due: bool,
+    pub(crate) mutant: Option<Mutant>,
     pub(crate) disk_slow_until_ms: u64,
     pub(crate) disk_fails: bool,
     pub(crate) network: Network,
@@ -217,6 +246,8 @@ impl World {
             number: 0,
             disk_due: false,
             disk_due_since_ms: 0,
+            pump_due: false,
+            mutant,
             disk_slow_until_ms: 0,
             disk_fails: false,
             network: Network::default(),
@@ -395,6 +426,10 @@ impl World {
             What::Boot => self.boot(),
             What::TimeKnown => self.clock_off_ms = Some(0),
             What::Connect => self.connect(),
+            What::Pump => {
+                self.pump_due = false;
+                self.pump();
+            }
             What::AtBroker {
                 connection,
                 message,
@@ -433,6 +468,12 @@ impl World {
                 .position(|here| *here.charger.id() == device);
             let place = place.expect("limits go to chargers");
             let here = &mut self.places[place];
+            let raised = self.mutant == Some(Mutant::LimitsRaised) && limit > Milliamps::PAUSE;
+            let limit = if raised {
+                Milliamps(limit.0 + 1_000)
+            } else {
+                limit
+            };
             let lowers = limit < here.charger.limit();
             // The loop gives a silent disk up after 10 s.
             let silent = self.now_ms.saturating_sub(self.disk_due_since_ms) >= 10_000;
@@ -454,7 +495,10 @@ impl World {
             let ms = self.rng.u64(2..60);
             self.after(ms, What::Disk);
         }
-        self.pump();
+        if self.network.up && !self.pump_due {
+            self.pump_due = true;
+            self.after(PUMP_AFTER_MS, What::Pump);
+        }
     }
 
     pub(crate) fn turn_disk(&mut self) {
@@ -498,7 +542,13 @@ impl World {
         }
         if self.disk_fails && !self.disk_due {
             self.disk_due = true;
-            self.after(DISK_AGAIN_MS, What::Disk);
+            let bad = self.disk.trouble() != Trouble::None;
+            let ms = if bad {
+                DISK_STILL_BAD_MS
+            } else {
+                DISK_AGAIN_MS
+            };
+            self.after(ms, What::Disk);
         }
     }
 
