@@ -86,6 +86,7 @@ impl Place {
         };
         ChargePointConfig {
             id: self.id.clone(),
+            central_system: None,
             vendor: "Acme".to_owned(),
             model: "AC11".to_owned(),
             connectors: vec![ConnectorConfig {
@@ -108,7 +109,6 @@ impl Place {
                 },
                 authorization,
             }],
-            central_system: None,
         }
     }
 }
