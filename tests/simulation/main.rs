@@ -33,7 +33,7 @@ use report::Report;
 use world::{Mutant, On, World};
 
 /// Days that CI runs.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 40;
 /// Of these, days on real files.
 const SEEDS_ON_FILES: u64 = 20;
 const THREADS: usize = 2;

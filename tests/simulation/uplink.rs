@@ -144,12 +144,9 @@ impl World {
             retained: false,
         };
         self.report.count("messages");
-        let Some(mut acknowledgement) = self.cloud.receive(&self.rt, &received) else {
+        let Some(acknowledgement) = self.cloud.receive(&self.rt, &received) else {
             return;
         };
-        if self.mutant == Some(Mutant::AcknowledgedAhead) {
-            acknowledgement.sequence += 1;
-        }
         if acknowledgement.journal_id == self.journal {
             let told = u64::try_from(self.model.facts.len()).unwrap();
             assert!(
@@ -174,8 +171,7 @@ impl World {
     }
 
     pub(crate) fn at_gateway(&mut self, connection: u64, payload: &[u8]) {
-        let lost = self.mutant == Some(Mutant::AcknowledgementsLost);
-        if connection != self.network.connection || !self.network.up || lost {
+        if connection != self.network.connection || !self.network.up {
             return;
         }
         if let Some(gateway) = &mut self.gateway {

@@ -30,7 +30,7 @@ const DISK_AGAIN_MS: u64 = 2_000;
 /// The same while it is known that nothing has changed: the tries between are skipped.
 const DISK_STILL_BAD_MS: u64 = 60_000;
 /// Messages leave so much after what they tell: of many changes at once the last is told.
-const PUMP_AFTER_MS: u64 = 2_000;
+const PUMP_AFTER_MS: u64 = 5_000;
 /// How often the loop's housekeeping is looked at although nothing happens.
 const TICK_MS: u64 = 3_600_000;
 /// The same while the time is unknown or facts wait for the disk.
@@ -150,22 +150,16 @@ pub(crate) enum Mutant {
     LimitsRaised,
     /// The cloud is told that the times of a boot were right.
     CorrectionLost,
-    /// The cloud acknowledges a fact more than it has.
-    AcknowledgedAhead,
-    /// The cloud's word never reaches the gateway.
-    AcknowledgementsLost,
     /// The driver tells one watt-hour more.
     EnergyMisread,
 }
 
 impl Mutant {
     /// Every one.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::SyncsSkipped,
         Self::LimitsRaised,
         Self::CorrectionLost,
-        Self::AcknowledgedAhead,
-        Self::AcknowledgementsLost,
         Self::EnergyMisread,
     ];
 }
@@ -192,6 +186,8 @@ pub(crate) struct World {
     number: u64,
     pub(crate) disk_due: bool,
     disk_due_since_ms: u64,
+    /// Since the disk failed, some of what was decided has not been stored.
+    unstored: bool,
     pump_due: bool,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) disk_slow_until_ms: u64,
@@ -246,6 +242,7 @@ impl World {
             number: 0,
             disk_due: false,
             disk_due_since_ms: 0,
+            unstored: false,
             pump_due: false,
             mutant,
             disk_slow_until_ms: 0,
@@ -477,7 +474,8 @@ impl World {
             let lowers = limit < here.charger.limit();
             // The loop gives a silent disk up after 10 s.
             let silent = self.now_ms.saturating_sub(self.disk_due_since_ms) >= 10_000;
-            let fails = self.disk_fails || (self.disk_due && silent);
+            self.unstored |= self.disk_fails || (self.disk_due && silent);
+            let fails = self.unstored;
             self.model.on_the_wire(&here.id, limit, lowers, fails);
             here.wanted = Some(limit);
             self.forget(|what| matches!(what, What::Written { place: of, .. } if *of == place));
@@ -529,9 +527,12 @@ impl World {
         while let Some(event) = self.gateway.as_mut().and_then(|g| g.events.try_recv().ok()) {
             if let StoreEvent::Committed { last_sequence, .. } = &event {
                 failed = false;
+                let waits = self.gateway.as_ref().is_some_and(|g| g.facts_waiting() > 0);
+                self.unstored &= waits;
                 self.note_committed(*last_sequence);
             } else {
                 failed = true;
+                self.unstored = true;
                 self.report.count("seen: journal not writable");
             }
             self.disk_fails = failed;
