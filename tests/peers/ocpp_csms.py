@@ -70,7 +70,8 @@ class Station(ChargePoint):
 
     @on("Authorize")
     def authorize(self, id_tag):
-        status = "Accepted" if id_tag.startswith("GOOD") else "Invalid"
+        words = {"GOOD": "Accepted", "BLOCKED": "Blocked", "EXPIRED": "Expired", "BUSY": "ConcurrentTx"}
+        status = words.get(id_tag.split("-")[0], "Invalid")
         return call_result.Authorize(id_tag_info={"status": status})
 
     @on("StartTransaction")

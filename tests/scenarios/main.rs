@@ -13,6 +13,7 @@ mod documentation;
 mod independent;
 mod independent_devices;
 mod main_path;
+mod ocpp_access;
 mod ocpp_calls;
 mod ocpp_commands;
 mod ocpp_depot;

@@ -12,7 +12,7 @@ use simulator::Ev;
 const CHARGE_POINT: &str = "CP-FRONT";
 const DEADLINE: Duration = Duration::from_secs(60);
 
-async fn post(api: &Api, path: &str, body: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn post(api: &Api, path: &str, body: &Value) -> anyhow::Result<Value> {
     let path = format!("/api/v1{path}");
     let answer = api.send(Method::POST, &path, Some(body)).await?;
     ensure!(
@@ -24,7 +24,7 @@ async fn post(api: &Api, path: &str, body: &Value) -> anyhow::Result<Value> {
     Ok(answer.body)
 }
 
-async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
+pub(crate) async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
     let path = format!("/api/v1{path}");
     let answer = api.send(Method::GET, &path, None).await?;
     ensure!(answer.status == 200, "{path}: {}", answer.body);
@@ -32,7 +32,7 @@ async fn get(api: &Api, path: &str) -> anyhow::Result<Value> {
 }
 
 /// The site with a central system, and one charge point that waits for orders.
-fn configuration(site: &SimulatedSite, cloud: &Cloud) -> String {
+pub(crate) fn configuration(site: &SimulatedSite, cloud: &Cloud) -> String {
     let text = site.configuration_with_ocpp(&cloud.base());
     let (before, point) = text
         .split_once(&format!("id = \"{CHARGE_POINT}\""))

@@ -202,7 +202,7 @@ pub(crate) async fn order(
     Ok(serde_json::from_str(&answer)?)
 }
 
-async fn nothing_waits(stage: &Stage) -> anyhow::Result<()> {
+pub(crate) async fn nothing_waits(stage: &Stage) -> anyhow::Result<()> {
     let told = |status: &Value| {
         let points = status["charge_points"].as_array();
         points.is_some_and(|points| points.iter().all(|point| point["ocpp"]["waiting"] == 0))

@@ -86,7 +86,7 @@ pub enum Authorization {
         /// The tag.
         id_tag: IdTag,
     },
-    /// Only after a start command; until then the connector is held at its pause value.
+    /// Only after a start order, which a tag that may charge becomes too; until then the connector is held at its pause value.
     Required,
 }
 

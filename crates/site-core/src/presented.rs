@@ -1,7 +1,7 @@
 //! What a tag that somebody presents at a connector is about, as the site stands. Whether the tag
 //! may charge is not judged here.
 
-use site_model::{ChargePointId, ConnectorId, IdTag, RefusalReason, SessionId};
+use site_model::{ChargePointId, CommandKind, ConnectorId, IdTag, RefusalReason, SessionId};
 
 use crate::config::Authorization;
 use crate::site::Site;
@@ -22,6 +22,8 @@ pub enum Presented {
         session: SessionId,
         /// The tag that began it.
         began: IdTag,
+        /// Its group, as far as the order to start told it.
+        parent: Option<IdTag>,
     },
 }
 
@@ -52,6 +54,7 @@ impl Site {
             Some(session) => Presented::Stop {
                 session: session.id.clone(),
                 began: session.id_tag.clone(),
+                parent: self.parent_of(&key, &session.id_tag),
             },
             None if waits.is_some_and(|waits| waits.matches(id_tag)) => Presented::Waits,
             None if self.storage_failed => Presented::Refused(RefusalReason::StorageUnavailable),
@@ -61,5 +64,26 @@ impl Site {
             None if !live.answering => Presented::Refused(RefusalReason::DeviceOffline),
             None => Presented::Start,
         }
+    }
+
+    /// The group that the last order to start on this tag told.
+    fn parent_of(&self, key: &Key, began: &IdTag) -> Option<IdTag> {
+        let log = &self.state.commands;
+        let closed = log.closed.iter().rev().map(|closed| &closed.command.value);
+        let open = log.open.values().map(|open| &open.value);
+        let here = open.chain(closed).filter(|command| {
+            command.charge_point == key.charge_point && command.connector == key.connector
+        });
+        here.filter_map(|command| match &command.kind {
+            CommandKind::StartSession { id_tag, parent } if id_tag == began => Some(parent),
+            CommandKind::StartSession { .. }
+            | CommandKind::StopSession { .. }
+            | CommandKind::SetLimit { .. }
+            | CommandKind::ClearLimit
+            | CommandKind::SetAvailable
+            | CommandKind::SetUnavailable => None,
+        })
+        .next()?
+        .clone()
     }
 }

@@ -196,7 +196,7 @@ pub(super) const CONNECTOR: &[Key] = &[
     shown(
         "authorization",
         "\"free\"",
-        "free: whoever plugs in charges. required: only after a start command.",
+        "free: whoever plugs in charges. required: only after a start order or a tag that may charge.",
     ),
     optional(
         "free_id_tag",

@@ -161,7 +161,7 @@ fn rows(names: &[String]) -> Vec<String> {
 fn connector_lines(text: &mut String, connector: &ConnectorConfig) {
     let who = match &connector.authorization {
         Authorization::Free { id_tag } => format!("free, recorded as {id_tag}"),
-        Authorization::Required => "only after a start command".to_owned(),
+        Authorization::Required => "only after a start order or a tag that may charge".to_owned(),
     };
     let current = amps(connector.max_current.min(connector.range.maximum));
     line(

@@ -17,8 +17,17 @@ impl<B: Buses> Runtime<B> {
         let presented = self.parts.site.presented(&charge_point, connector, &id_tag);
         let (about, shown) = match presented {
             Presented::Start => (Some(About::Start), Shown::Accepted),
-            Presented::Stop { session, began } => {
-                (Some(About::Stop { session, began }), Shown::Stops)
+            Presented::Stop {
+                session,
+                began,
+                parent,
+            } => {
+                let about = About::Stop {
+                    session,
+                    began,
+                    parent,
+                };
+                (Some(about), Shown::Stops)
             }
             Presented::Waits => (None, Shown::Accepted),
             Presented::Refused(reason) => (None, Shown::Refused(reason.as_str())),

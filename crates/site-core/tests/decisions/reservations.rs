@@ -355,16 +355,20 @@ fn a_presented_tag_begins_a_session_ends_its_own_or_says_why_not() {
     let presented = |bench: &Bench, id_tag: &str| bench.site.presented(&cp(), one(), &tag(id_tag));
     let mut bench = Bench::idle(required());
     assert_eq!(presented(&bench, "CARD-1"), Presented::Start);
-    bench.at(2_000).order("c1", start("CARD-1", None));
+    bench.at(2_000).order("c1", start("CARD-1", Some("FLEET")));
     assert_eq!(presented(&bench, "card-1"), Presented::Waits);
     assert_eq!(presented(&bench, "CARD-2"), Presented::Start);
     bench.at(3_000).charger(VehicleState::B, 0);
     let ends = Presented::Stop {
         session: session(1),
         began: tag("CARD-1"),
+        parent: Some(tag("FLEET")),
     };
     assert_eq!(presented(&bench, "CARD-1"), ends);
     assert_eq!(presented(&bench, "CARD-2"), ends);
+    bench.restart(1_000);
+    assert_eq!(presented(&bench, "CARD-2"), ends);
+    bench.at(3_000).charger(VehicleState::B, 0);
     let stop = CommandKind::StopSession {
         reason: site_model::StopReason::Local,
     };

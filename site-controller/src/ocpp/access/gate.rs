@@ -83,8 +83,13 @@ impl Gate {
                 Ok(parent) => self.start(presented, parent).await,
                 Err(reason) => Shown::Refused(reason),
             },
-            About::Stop { session, began } => {
-                if !self.may_stop(began, &id_tag).await {
+            About::Stop {
+                session,
+                began,
+                parent,
+            } => {
+                let parent = parent.as_ref().map(text_of);
+                if !self.may_stop(began, parent, &id_tag).await {
                     return Shown::Refused("other_session");
                 }
                 let wish = Wish::Stop {
@@ -98,12 +103,12 @@ impl Gate {
 
     /// The tag that began the session ends it, whatever became of the tag since; another one of its
     /// group must be allowed to charge.
-    async fn may_stop(&self, began: &IdTag, id_tag: &Text<20>) -> bool {
+    async fn may_stop(&self, began: &IdTag, parent: Option<Text<20>>, id_tag: &Text<20>) -> bool {
         let began = text_of(began);
         if may_stop(&began, None, id_tag, None) {
             return true;
         }
-        let group = self.shared.access().parent_of(&began);
+        let group = parent.or_else(|| self.shared.access().parent_of(&began));
         group.is_some()
             && self
                 .judge(id_tag)

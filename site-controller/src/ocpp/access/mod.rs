@@ -52,6 +52,8 @@ pub enum About {
         session: SessionId,
         /// The tag that began it.
         began: IdTag,
+        /// Its group, as far as the site knows it; list and cache may know more.
+        parent: Option<IdTag>,
     },
 }
 

@@ -30,6 +30,7 @@ fn present(bench: &Bench, id_tag: &str, began: Option<&str>) -> oneshot::Receive
     let about = began.map_or(About::Start, |began| About::Stop {
         session: session("sess_1"),
         began: tag(began),
+        parent: None,
     });
     bench.present(Presentation {
         id: None,
