@@ -138,10 +138,6 @@ impl Babbler {
             Some(id) => self.asked.get(id).into_iter().flatten().collect(),
             None => self.asked.values().flatten().collect(),
         };
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "what is asked for by its words"
-        )]
         let fits = |request: &Request| match (request, wish) {
             (Request::RemoteStartTransaction(asked), Wish::Start { id_tag, .. }) => {
                 asked.id_tag.as_str() == id_tag.as_str()
