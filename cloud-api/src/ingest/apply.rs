@@ -374,7 +374,8 @@ impl Ingest {
                     .push(salvaged(gateway, at.wall.0, damaged, [*carried, *lost], problem)?);
             }
             // Nobody reads these in the cloud yet; they stay in the gateway's journal.
-            Change::AuthorizationChanged { .. }
+            Change::ClosingScheduled { .. }
+            | Change::AuthorizationChanged { .. }
             | Change::RegisterTied { .. }
             | Change::LimitGranted { .. }
             | Change::ProfileLimitChanged { .. }
@@ -404,6 +405,7 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
         | Change::DeviceOffline { charge_point, .. }
         | Change::StatusChanged { charge_point, .. }
         | Change::AvailabilityChanged { charge_point, .. }
+        | Change::ClosingScheduled { charge_point, .. }
         | Change::AuthorizationChanged { charge_point, .. }
         | Change::SessionStarted { charge_point, .. }
         | Change::SessionEnded { charge_point, .. }

@@ -74,6 +74,22 @@ impl ConnectorState {
                 },
             ));
         }
+        self.availability_facts(key, facts);
+        if let Some(granted) = &self.granted {
+            facts.push(fact(
+                granted.at,
+                Change::LimitGranted {
+                    charge_point: charge_point.clone(),
+                    connector,
+                    limit: granted.value.limit,
+                    owner: granted.value.owner,
+                },
+            ));
+        }
+    }
+
+    fn availability_facts(&self, key: &Key, facts: &mut Vec<Fact>) {
+        let (charge_point, connector) = (&key.charge_point, key.connector);
         if let Some(at) = self.out_of_operation {
             facts.push(fact(
                 at,
@@ -94,14 +110,13 @@ impl ConnectorState {
                 },
             ));
         }
-        if let Some(granted) = &self.granted {
+        if let Some(at) = self.closing_scheduled {
             facts.push(fact(
-                granted.at,
-                Change::LimitGranted {
+                at,
+                Change::ClosingScheduled {
                     charge_point: charge_point.clone(),
                     connector,
-                    limit: granted.value.limit,
-                    owner: granted.value.owner,
+                    scheduled: true,
                 },
             ));
         }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use site_model::{
-    Change, Command, CommandId, CommandKind, ConnectorStatus, IdTag, Milliamps, Outcome,
-    RefusalReason, StopReason, Timestamp, VehicleState,
+    Change, ChargePointId, Command, CommandId, CommandKind, ConnectorId, ConnectorStatus, IdTag,
+    Milliamps, Outcome, RefusalReason, StopReason, Timestamp, VehicleState,
 };
 
 use crate::config::Authorization;
@@ -254,7 +254,42 @@ impl Turn<'_> {
         }
     }
 
+    /// A connector without a session is taken out of operation at once, by an order.
+    pub(crate) fn schedule_closing(&mut self, charge_point: ChargePointId, connector: ConnectorId) {
+        let key = Key {
+            charge_point,
+            connector,
+        };
+        let Some(i) = self.site.connectors.iter().position(|c| c.key == key) else {
+            return;
+        };
+        let state = self.state(i);
+        if state.session.is_some() && state.closing_scheduled.is_none() {
+            self.plan_closing(i, true);
+        }
+    }
+
+    /// The session has ended that a closing waited for.
+    pub(crate) fn settle_closing(&mut self, i: usize) {
+        let state = self.state(i);
+        if state.closing_scheduled.is_some() && state.session.is_none() {
+            self.set_operative(i, false);
+        }
+    }
+
+    fn plan_closing(&mut self, i: usize, scheduled: bool) {
+        let (charge_point, connector) = self.names(i);
+        self.record(Change::ClosingScheduled {
+            charge_point,
+            connector,
+            scheduled,
+        });
+    }
+
     fn set_operative(&mut self, i: usize, operative: bool) {
+        if operative && self.state(i).closing_scheduled.is_some() {
+            self.plan_closing(i, false);
+        }
         if self.state(i).out_of_operation.is_none() == operative {
             return;
         }

@@ -61,6 +61,13 @@ pub enum Event {
         /// Which.
         reservation: ReservationId,
     },
+    /// A connector is to go out of operation, but not before its session has ended.
+    ClosingWished {
+        /// Which charge point.
+        charge_point: ChargePointId,
+        /// Which connector.
+        connector: ConnectorId,
+    },
     /// A central system answered the start of a session's transaction with this id.
     TransactionAssigned {
         /// Which session, running or ended.

@@ -88,6 +88,8 @@ pub(crate) struct ConnectorState {
     pub(crate) status: Option<Stamped<Status>>,
     /// Since when it is out of operation, if it is.
     pub(crate) out_of_operation: Option<Timestamp>,
+    /// Since when it is to go out of operation with the end of its session, if it is.
+    pub(crate) closing_scheduled: Option<Timestamp>,
     pub(crate) authorized: Option<Stamped<IdTag>>,
     pub(crate) session: Option<Session>,
     pub(crate) spent: Option<Stamped<Spent>>,
@@ -144,6 +146,10 @@ impl ConnectorState {
             }
             Change::AvailabilityChanged { operative, .. } => {
                 self.out_of_operation = (!operative).then_some(fact.at);
+                self.closing_scheduled = None;
+            }
+            Change::ClosingScheduled { scheduled, .. } => {
+                self.closing_scheduled = scheduled.then_some(fact.at);
             }
             Change::AuthorizationChanged { id_tag, .. } => self.authorize(fact, id_tag.as_ref()),
             Change::SessionStarted { .. } => self.start_session(fact),
@@ -309,6 +315,7 @@ impl State {
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
             | Change::AvailabilityChanged { .. }
+            | Change::ClosingScheduled { .. }
             | Change::AuthorizationChanged { .. }
             | Change::SessionStarted { .. }
             | Change::SessionEnded { .. }
@@ -374,6 +381,7 @@ impl State {
 }
 
 /// Which connector a fact is about, if it names exactly one and is not a command.
+#[expect(clippy::too_many_lines, reason = "a flat table, one arm per change")]
 pub(crate) fn connector_of(change: &Change) -> Option<Key> {
     match change {
         Change::DeviceOnline {
@@ -392,6 +400,11 @@ pub(crate) fn connector_of(change: &Change) -> Option<Key> {
             ..
         }
         | Change::AvailabilityChanged {
+            charge_point,
+            connector,
+            ..
+        }
+        | Change::ClosingScheduled {
             charge_point,
             connector,
             ..

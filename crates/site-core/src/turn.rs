@@ -53,6 +53,10 @@ impl<'a> Turn<'a> {
                 charge_point,
                 reservation,
             } => self.cancel_reservation(charge_point, reservation),
+            Event::ClosingWished {
+                charge_point,
+                connector,
+            } => self.schedule_closing(charge_point, connector),
             Event::TransactionAssigned {
                 session,
                 transaction_id,
@@ -73,6 +77,7 @@ impl<'a> Turn<'a> {
         self.settle_reservations();
         for i in 0..self.site.connectors.len() {
             self.settle_session_end(i);
+            self.settle_closing(i);
             self.settle_authorization(i);
             self.settle_session_start(i);
             self.settle_meter_read(i);

@@ -104,6 +104,15 @@ pub enum Change {
         /// In operation.
         operative: bool,
     },
+    /// The connector goes out of operation when its session ends; or it no longer does.
+    ClosingScheduled {
+        /// Which charge point.
+        charge_point: ChargePointId,
+        /// Which connector.
+        connector: ConnectorId,
+        /// It does.
+        scheduled: bool,
+    },
     /// The connector may charge on this tag: `Some` until the vehicle leaves or the session ends.
     AuthorizationChanged {
         /// Which charge point.

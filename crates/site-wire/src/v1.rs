@@ -253,6 +253,15 @@ pub enum Change {
         reason: Option<String>,
     },
     /// See the model.
+    ClosingScheduled {
+        /// Charge point.
+        charge_point_id: String,
+        /// Connector.
+        connector_id: u8,
+        /// It does.
+        scheduled: bool,
+    },
+    /// See the model.
     TransactionAssigned {
         /// Session.
         session_id: String,

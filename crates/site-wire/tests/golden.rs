@@ -215,6 +215,12 @@ fn changes() -> Vec<(&'static str, Change)> {
         transaction_id: 1_482_093_744,
     };
     samples.push(("transaction_assigned", assigned));
+    let scheduled = Change::ClosingScheduled {
+        charge_point: cp(),
+        connector: connector(),
+        scheduled: true,
+    };
+    samples.push(("closing_scheduled", scheduled));
     for (_, change) in &samples {
         match change {
             Change::ChargePointAnnounced(_)
@@ -234,6 +240,7 @@ fn changes() -> Vec<(&'static str, Change)> {
             | Change::CommandClosed { .. }
             | Change::ReservationMade(_)
             | Change::ReservationEnded { .. }
+            | Change::ClosingScheduled { .. }
             | Change::TransactionAssigned { .. }
             | Change::JournalSalvaged { .. }
             | Change::ClockCorrected { .. } => {}

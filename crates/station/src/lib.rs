@@ -5,7 +5,6 @@
 //! the shell can keep it before it answers.
 
 pub mod authorize;
-pub mod availability;
 pub mod cache;
 pub mod charging;
 pub mod configuration;

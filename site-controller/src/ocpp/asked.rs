@@ -67,8 +67,16 @@ pub(super) struct Reserve {
 
 impl Order {
     pub(super) fn answer(&self, verdict: Verdict) -> Response {
+        if matches!(
+            (self, verdict),
+            (Self::Availability { .. }, Verdict::Scheduled)
+        ) {
+            return ChangeAvailabilityResponse::new(AvailabilityStatus::Scheduled).into();
+        }
         let accepted = match verdict {
-            Verdict::Accepted | Verdict::Reservation(ReservationAnswer::Accepted) => true,
+            Verdict::Accepted
+            | Verdict::Scheduled
+            | Verdict::Reservation(ReservationAnswer::Accepted) => true,
             Verdict::Refused(_) | Verdict::Reservation(_) => false,
         };
         let status = if accepted {
@@ -108,9 +116,9 @@ fn reserved(verdict: Verdict) -> ReservationStatus {
         Verdict::Reservation(ReservationAnswer::Faulted) => ReservationStatus::Faulted,
         Verdict::Reservation(ReservationAnswer::Occupied) => ReservationStatus::Occupied,
         Verdict::Reservation(ReservationAnswer::Unavailable) => ReservationStatus::Unavailable,
-        Verdict::Refused(_) | Verdict::Reservation(ReservationAnswer::Rejected) => {
-            ReservationStatus::Rejected
-        }
+        Verdict::Refused(_)
+        | Verdict::Scheduled
+        | Verdict::Reservation(ReservationAnswer::Rejected) => ReservationStatus::Rejected,
     }
 }
 

@@ -94,6 +94,8 @@ pub enum Verdict {
     Accepted,
     /// It is not, for this reason if the core gives one.
     Refused(Option<RefusalReason>),
+    /// It is carried out when the running session has ended.
+    Scheduled,
     /// To a wish about a reservation.
     Reservation(ReservationAnswer),
 }

@@ -80,19 +80,43 @@ impl<B: Buses> Runtime<B> {
             .view(&request.charge_point)
             .map(|view| orders_of(site, &view, &request.wish))
             .unwrap_or_default();
-        let mut verdict = if orders.is_empty() {
-            Verdict::Refused(None)
-        } else {
-            Verdict::Accepted
+        let busy = self.busy(&request);
+        let mut verdict = match (orders.is_empty(), busy.is_empty()) {
+            (true, true) => Verdict::Refused(None),
+            (_, false) => Verdict::Scheduled,
+            (false, true) => Verdict::Accepted,
         };
+        for connector in busy {
+            self.step(Event::ClosingWished {
+                charge_point: request.charge_point.clone(),
+                connector,
+            });
+        }
         let mut id = request.id;
         for order in orders {
             let said = self.order(id.take(), &request.charge_point, order);
-            if verdict == Verdict::Accepted {
+            if verdict == Verdict::Accepted || said != Verdict::Accepted {
                 verdict = said;
             }
         }
         self.verdict(request.reply, verdict);
+    }
+
+    /// Connectors that are to be taken out of operation and have a session: they wait for its end.
+    fn busy(&self, request: &StationRequest) -> Vec<ConnectorId> {
+        let Wish::Availability {
+            connector,
+            operative: false,
+        } = &request.wish
+        else {
+            return Vec::new();
+        };
+        let view = self.parts.site.view(&request.charge_point);
+        let connectors = view.into_iter().flat_map(|view| view.connectors);
+        let busy = connectors.filter(|known| {
+            known.session.is_some() && connector.is_none_or(|wanted| wanted == known.connector)
+        });
+        busy.map(|known| known.connector).collect()
     }
 
     /// Tells the link once everything decided so far is safe on disk.
@@ -217,7 +241,7 @@ fn stop(connector: ConnectorId, reason: StopReason) -> Order {
     }
 }
 
-/// A running session is not ended by taking its connector out of operation from afar.
+/// A running session is not ended by taking its connector out of operation from afar: that waits.
 fn availability(
     view: &ChargePointView,
     connector: Option<ConnectorId>,
@@ -228,15 +252,15 @@ fn availability(
         .iter()
         .filter(|known| connector.is_none_or(|wanted| wanted == known.connector))
         .collect();
-    if !operative && meant.iter().any(|connector| connector.session.is_some()) {
-        return Vec::new();
-    }
+    let now = meant
+        .iter()
+        .filter(|known| operative || known.session.is_none());
     let kind = if operative {
         CommandKind::SetAvailable
     } else {
         CommandKind::SetUnavailable
     };
-    let orders = meant.iter().map(|connector| Order {
+    let orders = now.map(|connector| Order {
         connector: connector.connector,
         kind: kind.clone(),
         within_ms: CONFIRMED_WITHIN_MS,

@@ -208,6 +208,7 @@ fn must_be_kept(change: &Change) -> bool {
     match change {
         Change::ChargePointAnnounced(_)
         | Change::AvailabilityChanged { .. }
+        | Change::ClosingScheduled { .. }
         | Change::AuthorizationChanged { .. }
         | Change::SessionStarted { .. }
         | Change::SessionEnded { .. }

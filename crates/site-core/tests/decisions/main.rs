@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod closing;
 mod commands;
 mod configuration;
 mod devices;

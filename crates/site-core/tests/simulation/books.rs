@@ -142,6 +142,7 @@ impl Books {
             | Change::DeviceOnline { .. }
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
+            | Change::ClosingScheduled { .. }
             | Change::TransactionAssigned { .. }
             | Change::JournalSalvaged { .. }
             | Change::ClockCorrected { .. } => {}

@@ -512,6 +512,7 @@ impl World {
                 | Change::DeviceOnline { .. }
                 | Change::DeviceOffline { .. }
                 | Change::AvailabilityChanged { .. }
+                | Change::ClosingScheduled { .. }
                 | Change::AuthorizationChanged { .. }
                 | Change::SessionStarted { .. }
                 | Change::LimitGranted { .. }

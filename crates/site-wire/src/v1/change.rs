@@ -194,6 +194,15 @@ impl From<&model::Change> for Change {
                 reservation_id: reservation.0,
                 end: end.to_string(),
             },
+            M::ClosingScheduled {
+                charge_point,
+                connector,
+                scheduled,
+            } => Self::ClosingScheduled {
+                charge_point_id: charge_point.to_string(),
+                connector_id: connector.get(),
+                scheduled: *scheduled,
+            },
             M::TransactionAssigned {
                 session,
                 transaction_id,
@@ -425,6 +434,15 @@ impl TryFrom<Change> for model::Change {
                 charge_point: field::charge_point(&charge_point_id)?,
                 reservation: ReservationId(reservation_id),
                 end: field::word("end", &end, ReservationEnd::parse)?,
+            },
+            Change::ClosingScheduled {
+                charge_point_id,
+                connector_id,
+                scheduled,
+            } => Self::ClosingScheduled {
+                charge_point: field::charge_point(&charge_point_id)?,
+                connector: field::connector(connector_id)?,
+                scheduled,
             },
             Change::TransactionAssigned {
                 session_id,

@@ -196,7 +196,9 @@ impl Gate {
             Ok(Ok(Verdict::Refused(reason))) => {
                 Shown::Refused(reason.map_or("not_possible", |reason| reason.as_str()))
             }
-            Ok(Ok(Verdict::Reservation(_)) | Err(_)) | Err(_) => Shown::Refused("site_silent"),
+            Ok(Ok(Verdict::Reservation(_) | Verdict::Scheduled) | Err(_)) | Err(_) => {
+                Shown::Refused("site_silent")
+            }
         }
     }
 

@@ -113,6 +113,20 @@ async fn a_reservation_is_answered_with_what_the_site_says() {
 }
 
 #[tokio::test]
+async fn a_closing_that_waits_for_a_session_is_answered_with_scheduled() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let fields = json!({"connectorId": 1, "type": "Inoperative"});
+    csms.ask("1", "ChangeAvailability", &fields).await;
+    let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+    request.reply.send(Verdict::Scheduled).unwrap();
+    let answer = csms.next().await;
+    assert_eq!(answer, json!([3, "1", {"status": "Scheduled"}]));
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_transaction_is_stopped_by_its_id_and_only_while_it_runs() {
     let mut bench = Bench::start().await;
     let mut csms = bench.accept().await;
