@@ -43,7 +43,8 @@ async fn a_session_is_tied_to_its_transaction_and_to_what_ordered_it_by_its_gate
     assert_eq!(world.table(tied, &columns).await, "17|sess_1\n18|-\n");
     let led_to = "SELECT session_id FROM commands";
     assert_eq!(world.table(led_to, &["session_id"]).await, "sess_1\n");
-    assert_eq!(world.books().await, WHOLE_SESSION_BOOKS);
+    let books = WHOLE_SESSION_BOOKS.replace("j1|5|0\n", "j1|7|0\nj2|1|0\n");
+    assert_eq!(world.books().await, books, "nothing but the marks moved");
 }
 
 #[tokio::test]
