@@ -11,6 +11,7 @@ use anyhow::{Context as _, ensure};
 use firmware_agent::poll_plan::{Wish, plan};
 use firmware_agent::{BusConfig, BusDevice, BusEvent, BusLink, TcpFraming};
 use hw_profiles::{PollClass, Profile, Table};
+use scenarios::free_port;
 use site_model::DeviceId;
 
 use crate::{Figure, process};
@@ -175,9 +176,4 @@ fn libmodbus_peer() -> anyhow::Result<PathBuf> {
         "the libmodbus peer is missing: run `tests/run packages`"
     );
     Ok(peer)
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.port())
 }

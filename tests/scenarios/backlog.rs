@@ -9,9 +9,9 @@ use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, unti
 use simulator::Ev;
 use site_model::WallTime;
 
-use crate::peers::{Mosquitto, free_port};
+use crate::peers::Mosquitto;
 use scenarios::month::{Days, record};
-use scenarios::{Stage, catch_up, meter_wh, stored_sessions};
+use scenarios::{Stage, catch_up, free_port, meter_wh, stored_sessions};
 
 const SOON: Duration = Duration::from_secs(15);
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use demo::until;
-use scenarios::Stage;
+use scenarios::{Stage, free_port};
 use serde_json::{Value, json};
 
-use crate::station::{calls, calls_when, car, csms, free_port, of_station, order, with_ocpp};
+use crate::station::{calls, calls_when, car, csms, of_station, order, with_ocpp};
 
 const SOON: Duration = Duration::from_secs(30);
 const LEFT: &str = "CP-LEFT";

@@ -9,8 +9,8 @@ use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, unti
 use serde_json::{Value, json};
 use simulator::Ev;
 
-use crate::peers::{ModbusDevice, Mosquitto, Peer, SerialPair, free_port};
-use scenarios::stored_sessions;
+use crate::peers::{ModbusDevice, Mosquitto, Peer, SerialPair};
+use scenarios::{free_port, stored_sessions};
 
 /// Input registers of a Heidelberg Energy Control (vendor table of 2021-02-22): layout, state A1, three
 /// currents, temperature, three voltages, lock, power, energies; limits; set-points.

@@ -18,7 +18,8 @@ use site_model::{DeviceId, Milliamps, Phase, Value};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::timeout;
 
-use crate::peers::{ModbusDevice, SerialPair, free_port};
+use crate::peers::{ModbusDevice, SerialPair};
+use scenarios::free_port;
 
 /// Two limits with a pause between, and the registers that must have been written for each.
 struct Case {

@@ -6,13 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, until};
 use jiff::{Timestamp, ToSpan as _};
-use scenarios::Stage;
+use scenarios::{Stage, free_port};
 use serde_json::{Value, json};
 
 use crate::ocpp_site::{configuration, get, post};
-use crate::station::{
-    calls, calls_when, car, csms, free_port, nothing_waits, of_station, order, with_ocpp,
-};
+use crate::station::{calls, calls_when, car, csms, nothing_waits, of_station, order, with_ocpp};
 
 const CHARGE_POINT: &str = "CP-FRONT";
 const SOON: Duration = Duration::from_secs(30);

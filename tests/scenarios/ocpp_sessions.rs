@@ -130,7 +130,7 @@ async fn a_session_at_the_charge_point_is_read_by_rest_to_the_watt_hour() -> any
             "status": "completed", "started_at": ago(now, 50)?, "ended_at": ago(now, 10)?,
             "duration_minutes": 0, "energy_kwh": 3.501, "meter_start_wh": 1_204_500,
             "meter_stop_wh": 1_208_001, "stop_reason": "EVDisconnected", "offline": false,
-            "energy_source": "lifetime_register", "billing_grade": true,
+            "energy_source": "lifetime_register", "billing_grade": true, "managed_by": null,
         })]
     );
     let values = depot

@@ -8,8 +8,8 @@ use simulator::Ev;
 use site_model::VehicleState;
 use tokio::time::Instant;
 
-use crate::peers::{Mosquitto, free_port};
-use scenarios::{Stage, meter_wh, stored_sessions};
+use crate::peers::Mosquitto;
+use scenarios::{Stage, free_port, meter_wh, stored_sessions};
 
 const SOON: Duration = Duration::from_secs(10);
 

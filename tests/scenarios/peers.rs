@@ -236,10 +236,3 @@ fn command(folder: &Path, wrapper: &[String]) -> Command {
         .arg(folder.join("mosquitto.conf"));
     command
 }
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port())
-}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use demo::{SimulatedSite, until};
-use scenarios::Stage;
+use scenarios::{Stage, free_port};
 use serde_json::{Value, json};
 use simulator::Ev;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -295,9 +295,4 @@ pub(crate) fn of_station<'a>(
     station: &'a str,
 ) -> impl Iterator<Item = &'a Value> {
     calls.iter().filter(move |call| call["station"] == station)
-}
-
-pub(crate) fn free_port() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use demo::until;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use scenarios::Stage;
+use scenarios::{Stage, free_port};
 use serde_json::{Value, json};
 
 use crate::peers::Peer;
-use crate::station::{calls, calls_when, free_port, of_station, order};
+use crate::station::{calls, calls_when, of_station, order};
 
 const SOON: Duration = Duration::from_secs(30);
 

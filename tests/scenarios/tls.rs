@@ -8,8 +8,8 @@ use anyhow::{Context as _, ensure};
 use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, until};
 use simulator::Ev;
 
-use crate::peers::{Mosquitto, free_port};
-use scenarios::stored_sessions;
+use crate::peers::Mosquitto;
+use scenarios::{free_port, stored_sessions};
 
 /// A fresh certificate for 127.0.0.1 and its key, as `NAME.pem` and `NAME.key`.
 pub(crate) fn certificate(folder: &Path, name: &str) -> anyhow::Result<()> {
