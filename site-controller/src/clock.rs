@@ -3,7 +3,7 @@
 //!
 //! Wall time is known once the system clock is synchronised. Until then it counts on from its floor,
 //! and the step to the right time is told once, so that recorded times can be corrected. Once it is
-//! known it never goes back ([`steady`]), and how well it is kept is told to people ([`Health`]).
+//! known it never goes back (`steady`), and how well it is kept is told to people ([`Health`]).
 
 mod steady;
 
@@ -79,7 +79,7 @@ struct State {
 pub struct Health {
     /// Since the time service last set the system clock; `None` where that cannot be told.
     pub synchronised_ms_ago: Option<u64>,
-    /// By how much the clock may have drifted since then ([`DRIFT_PPM`]).
+    /// By how much the clock may have drifted since then (`DRIFT_PPM`).
     pub drift_ms: Option<u64>,
     /// How far recorded times are ahead of the system clock that was set back.
     pub ahead_ms: u64,
