@@ -78,7 +78,7 @@ pub(crate) fn change_list(
     charge_point: &ChargePointId,
     change: &ListChange,
 ) -> rusqlite::Result<()> {
-    let (tx, id) = (db.transaction()?, charge_point.as_str());
+    let (tx, id) = (db.savepoint()?, charge_point.as_str());
     tx.execute(
         "INSERT OR REPLACE INTO ocpp_list_version VALUES (?1, ?2)",
         params![id, change.version],
@@ -110,7 +110,7 @@ pub(crate) fn remember(
     (said_ms, row): (i64, &TagRow),
     forgotten: Option<&str>,
 ) -> rusqlite::Result<()> {
-    let (tx, id) = (db.transaction()?, charge_point.as_str());
+    let (tx, id) = (db.savepoint()?, charge_point.as_str());
     tx.execute(
         "INSERT OR REPLACE INTO ocpp_cache VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![

@@ -31,7 +31,15 @@ pub(super) struct Append {
 /// Work on the file for the station side; gets nothing while the disk fails.
 pub(super) struct Job(pub(super) Box<OnFile>);
 
-type OnFile = dyn FnOnce(Option<&mut Connection>) + Send;
+type OnFile = dyn FnOnce(Option<&mut Connection>) -> Done + Send;
+
+/// A job that was done, and not committed yet.
+pub(super) struct Done {
+    /// Whether what it changed is kept.
+    pub(super) good: bool,
+    /// Tells whoever asked, once it is known what became of the commit.
+    pub(super) tell: Box<dyn FnOnce(Result<(), String>) + Send>,
+}
 
 impl fmt::Debug for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,7 @@ mod check;
 mod file;
 mod hold;
 mod inbox;
+mod jobs;
 mod owed;
 mod pages;
 pub(crate) mod profiles;
@@ -32,7 +33,7 @@ use site_model::{Fact, JournalId, Timestamp, WallTime};
 use site_wire::v1::Envelope;
 use tokio::sync::{mpsc, oneshot};
 
-use inbox::{Append, Inbox, Job, Read};
+use inbox::{Append, Done, Inbox, Job, Read};
 pub use writer::Writer;
 
 /// After this many facts since the last checkpoint a new one is due (replay stays short).
@@ -254,7 +255,9 @@ impl Store {
         answer.await.unwrap_or_default()
     }
 
-    /// Works on the tables of the station side, after the facts that were handed over before.
+    /// Works on the tables of the station side, after the facts that were handed over before. Jobs that
+    /// wait together share a commit, which is on the disk when they are answered; one that fails
+    /// changes nothing.
     ///
     /// # Errors
     /// A sentence, when the disk cannot be read or written; nothing was changed.
@@ -272,8 +275,13 @@ impl Store {
                 Some(db) => job(db).map_err(|error| error.to_string()),
                 None => Err("the journal cannot be written".to_owned()),
             };
-            // Whoever asked may have gone.
-            let _unheard = reply.send(done);
+            Done {
+                good: done.is_ok(),
+                tell: Box::new(move |committed| {
+                    // Whoever asked may have gone.
+                    let _unheard = reply.send(committed.and(done));
+                }),
+            }
         })));
         let busy = || Err("the journal is busy".to_owned());
         answer.await.unwrap_or_else(|_| busy())

@@ -46,7 +46,7 @@ pub(crate) fn install(
     charge_point: &ChargePointId,
     rows: &[Row],
 ) -> rusqlite::Result<()> {
-    let tx = db.transaction()?;
+    let tx = db.savepoint()?;
     let id = charge_point.as_str();
     tx.execute("DELETE FROM ocpp_profile WHERE charge_point = ?1", [id])?;
     for row in rows {

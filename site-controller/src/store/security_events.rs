@@ -41,7 +41,7 @@ pub(crate) fn record(
     charge_point: &ChargePointId,
     event: &NewEvent,
 ) -> rusqlite::Result<()> {
-    let tx = db.transaction()?;
+    let tx = db.savepoint()?;
     let id = charge_point.as_str();
     tx.execute(
         "INSERT INTO ocpp_security_event

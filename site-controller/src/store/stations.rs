@@ -1,7 +1,7 @@
 //! Where each charge point stands with its central system: a cursor over the journal, the message
 //! sent last, word for word, and the ids of its transactions. The messages themselves are the facts.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Savepoint, params};
 use site_model::{BootId, ChargePointId, Fact, SessionId};
 
 use super::rows::{self, Unreadable};
@@ -319,7 +319,7 @@ pub(crate) fn freeze(
     frozen: &Frozen,
     start: Option<(&SessionId, u8)>,
 ) -> rusqlite::Result<()> {
-    let tx = db.transaction()?;
+    let tx = db.savepoint()?;
     tx.execute(
         "INSERT INTO ocpp_frozen VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
@@ -346,7 +346,7 @@ pub(crate) fn end(
     sequence: u64,
     ended: &Ended,
 ) -> rusqlite::Result<()> {
-    let tx = db.transaction()?;
+    let tx = db.savepoint()?;
     let id = charge_point.as_str();
     tx.execute("DELETE FROM ocpp_frozen WHERE charge_point = ?1", [id])?;
     move_cursor(&tx, charge_point, sequence)?;
@@ -379,7 +379,7 @@ pub(crate) fn end(
 }
 
 fn set_aside(
-    tx: &Transaction<'_>,
+    tx: &Savepoint<'_>,
     charge_point: &ChargePointId,
     sequence: u64,
     (message, reason): (&str, &str),

@@ -13,7 +13,7 @@ use super::file::{Fault, JournalFile};
 use super::hold::Hold;
 use super::inbox::{Append, Inbox, Work};
 use super::rows::{self, Number, Unreadable};
-use super::{Found, OpenError, StoreEvent, Ticket, tables};
+use super::{Found, OpenError, StoreEvent, Ticket, jobs, tables};
 
 /// How often a failed disk is tried again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -126,9 +126,7 @@ impl Writer {
             // A reader that went away needs no answer.
             let _unheard = read.reply.send(self.read(read.after));
         }
-        for job in work.jobs {
-            (job.0)(self.file.db.as_mut());
-        }
+        jobs::run(self.file.db.as_mut(), work.jobs);
         work.close
     }
 

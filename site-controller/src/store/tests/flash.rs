@@ -170,9 +170,11 @@ impl Day {
             .map(|(point, number, _)| (point.clone(), *number))
             .collect();
         let first = self.sequence - u64::try_from(told.len()).unwrap();
-        for (sequence, (point, number)) in (first + 1..).zip(told) {
-            self.tell(&point, number, sequence, false).await;
-        }
+        // Each has a link of its own.
+        let numbered = (first + 1..).zip(&told);
+        let messages =
+            numbered.map(|(sequence, (point, number))| self.tell(point, *number, sequence, false));
+        futures_util::future::join_all(messages).await;
     }
 
     async fn commit(&mut self, facts: Vec<Change>) -> u64 {
