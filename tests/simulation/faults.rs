@@ -5,10 +5,11 @@ use std::path::Path;
 use fastrand::Rng;
 use site_model::Milliamps;
 
+use crate::agenda::What;
 use crate::disk::Trouble;
 use crate::place::PLACES;
 use crate::plan::{Fault, Strike};
-use crate::world::{On, What, World};
+use crate::world::{On, World};
 
 /// How long a moment's trouble blurs what can be said of a connector.
 const BLUR_MS: u64 = 60_000;

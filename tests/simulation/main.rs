@@ -8,12 +8,15 @@
     reason = "a test that cannot set up its world shall fail; what the runs have seen is part of their result"
 )]
 
+mod agenda;
 mod cloud;
 mod days;
 mod disk;
 mod faults;
 mod gateway;
 mod hardware;
+mod journal;
+mod life;
 mod model;
 mod network;
 mod orders;

@@ -6,7 +6,8 @@ use site_controller::runtime::{Input, LocalOrder, LocalRequest};
 use site_model::{CommandId, CommandKind, ConnectorId, IdTag, Outcome, StopReason};
 use tokio::sync::oneshot;
 
-use crate::world::{Order, What, World};
+use crate::agenda::What;
+use crate::world::{Order, World};
 
 impl World {
     pub(crate) fn order_start(&mut self, place: usize, car: u64) {

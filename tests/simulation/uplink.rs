@@ -2,8 +2,9 @@
 
 use cloud_api::ingest::Message;
 
+use crate::agenda::What;
 use crate::gateway::{Outgoing, Publish};
-use crate::world::{Mutant, What, World};
+use crate::world::{Mutant, World};
 
 impl World {
     pub(crate) fn connect(&mut self) {

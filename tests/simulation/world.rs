@@ -1,124 +1,32 @@
 //! The world: one clock, one agenda, everything that happens in order of time. Idle time is skipped.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
 use site_controller::clock::{SystemTime, Trust};
 use site_controller::runtime::Input;
-use site_controller::store::{Options, StoreEvent};
 use site_core::SiteConfig;
-use site_model::{BootId, CommandId, CommandKind, Fact, Milliamps, Outcome, WallTime, WattHours};
+use site_model::{CommandId, CommandKind, Milliamps, Outcome, WallTime};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use crate::agenda::{Agenda, What};
 use crate::cloud::Cloud;
-use crate::disk::{Disk, Trouble, VFS};
-use crate::gateway::{Gateway, Publish, Setup, Start};
-use crate::model::{Boot, Model};
+use crate::disk::Disk;
+use crate::gateway::Gateway;
+use crate::model::Model;
 use crate::network::Network;
 use crate::place::{PLACES, Place, Stretch, site};
-use crate::plan::{DAY_MS, Fault, Strike, strikes, visits};
+use crate::plan::{DAY_MS, Fault, strikes, visits};
 use crate::report::Report;
 
 /// After the day everything heals for this long.
 const HEALING_MS: u64 = 3 * 3_600_000;
-/// A disk that failed is tried again after this time, as the writer's thread does.
-const DISK_AGAIN_MS: u64 = 2_000;
-/// The same while it is known that nothing has changed: the tries between are skipped.
-const DISK_STILL_BAD_MS: u64 = 60_000;
 /// Messages leave so much after what they tell: of many changes at once the last is told.
 const PUMP_AFTER_MS: u64 = 5_000;
-/// How often the loop's housekeeping is looked at although nothing happens.
-const TICK_MS: u64 = 3_600_000;
-/// The same while the time is unknown or facts wait for the disk.
-const BUSY_TICK_MS: u64 = 30_000;
-/// A silent device is given up after this time.
-const LOST_AFTER_MS: u64 = 8_000;
 /// More events than this in one day mean that something goes round in circles.
 const EVENTS_MAX: u64 = 40_000;
-/// Largest journal of a day.
-const JOURNAL_MAX_BYTES: u64 = 8 * 1024 * 1024;
-
-/// What can happen next.
-#[derive(Debug, Clone)]
-pub(crate) enum What {
-    Plug {
-        place: usize,
-        wants: WattHours,
-    },
-    Ready {
-        place: usize,
-        plugged_at_ms: u64,
-        wants: WattHours,
-    },
-    Unplug {
-        place: usize,
-    },
-    Full {
-        place: usize,
-        power: u32,
-    },
-    Poll {
-        place: usize,
-    },
-    Written {
-        place: usize,
-        limit: Milliamps,
-    },
-    Lost {
-        place: usize,
-        boot: u64,
-    },
-    Start {
-        place: usize,
-        car: u64,
-    },
-    Stop {
-        place: usize,
-        car: u64,
-    },
-    Ask {
-        order: usize,
-    },
-    Disk,
-    Tick {
-        boot: u64,
-    },
-    Boot,
-    TimeKnown,
-    Connect,
-    Pump,
-    AtBroker {
-        connection: u64,
-        message: Publish,
-    },
-    Taken {
-        connection: u64,
-    },
-    AtCloud {
-        message: Publish,
-    },
-    AtGateway {
-        connection: u64,
-        payload: Vec<u8>,
-    },
-    BackUp,
-    Begin(Strike),
-    End(Strike),
-}
-
-impl What {
-    /// For the digest. Messages carry identities that another process makes otherwise.
-    fn name(&self) -> String {
-        if let Self::AtBroker { .. } | Self::AtCloud { .. } | Self::AtGateway { .. } = self {
-            return "a message".to_owned();
-        }
-        format!("{self:?}")
-    }
-}
 
 /// An order that somebody gave, and what was answered.
 #[derive(Debug)]
@@ -182,12 +90,11 @@ pub(crate) struct World {
     pub(crate) boot: u64,
     pub(crate) booted_at_ms: u64,
     pub(crate) journal: String,
-    agenda: BTreeMap<(u64, u64), What>,
-    number: u64,
+    agenda: Agenda,
     pub(crate) disk_due: bool,
-    disk_due_since_ms: u64,
+    pub(crate) disk_due_since_ms: u64,
     /// Since the disk failed, some of what was decided has not been stored.
-    unstored: bool,
+    pub(crate) unstored: bool,
     pump_due: bool,
     pub(crate) mutant: Option<Mutant>,
     pub(crate) disk_slow_until_ms: u64,
@@ -238,8 +145,7 @@ impl World {
             boot: 0,
             booted_at_ms: 0,
             journal: String::new(),
-            agenda: BTreeMap::new(),
-            number: 0,
+            agenda: Agenda::default(),
             disk_due: false,
             disk_due_since_ms: 0,
             unstored: false,
@@ -297,9 +203,7 @@ impl World {
     }
 
     pub(crate) fn at(&mut self, at_ms: u64, what: What) {
-        self.number += 1;
-        self.agenda
-            .insert((at_ms.max(self.now_ms), self.number), what);
+        self.agenda.put(at_ms.max(self.now_ms), what);
     }
 
     pub(crate) fn after(&mut self, ms: u64, what: What) {
@@ -308,12 +212,12 @@ impl World {
 
     /// Takes what will not happen any more off the agenda.
     pub(crate) fn forget(&mut self, which: impl Fn(&What) -> bool) {
-        self.agenda.retain(|_, what| !which(what));
+        self.agenda.forget(which);
     }
 
     pub(crate) fn until(&mut self, end_ms: u64) {
         loop {
-            let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let next = self.agenda.next_at();
             let deadline = self.deadline();
             let due = next
                 .into_iter()
@@ -331,7 +235,7 @@ impl World {
             );
             self.pass_until(due);
             if next.is_some_and(|next| next <= self.now_ms) {
-                let (_, what) = self.agenda.pop_first().expect("it was looked at");
+                let what = self.agenda.take().expect("it was looked at");
                 self.happen(what);
             } else if deadline.is_some_and(|at| at <= self.now_ms) {
                 self.read_all_that_charge();
@@ -497,198 +401,5 @@ impl World {
             self.pump_due = true;
             self.after(PUMP_AFTER_MS, What::Pump);
         }
-    }
-
-    pub(crate) fn turn_disk(&mut self) {
-        self.disk_due = false;
-        if self.gateway.is_none() {
-            return;
-        }
-        if self.now_ms < self.disk_slow_until_ms {
-            self.disk_due = true;
-            let at = self.disk_slow_until_ms;
-            self.at(at, What::Disk);
-            return;
-        }
-        let inside = self.rt.enter();
-        let gateway = self.gateway.as_mut().expect("it was looked at");
-        gateway.writer.turn_once();
-        drop(inside);
-        self.hear_disk();
-    }
-
-    /// Takes the journal's events; a machine that lost its power meanwhile says nothing.
-    pub(crate) fn hear_disk(&mut self) {
-        if self.disk.trouble() == Trouble::Off {
-            self.power_is_gone();
-            return;
-        }
-        let mut failed = self.disk_fails;
-        while let Some(event) = self.gateway.as_mut().and_then(|g| g.events.try_recv().ok()) {
-            if let StoreEvent::Committed { last_sequence, .. } = &event {
-                failed = false;
-                let waits = self.gateway.as_ref().is_some_and(|g| g.facts_waiting() > 0);
-                self.unstored &= waits;
-                self.note_committed(*last_sequence);
-            } else {
-                failed = true;
-                self.unstored = true;
-                self.report.count("seen: journal not writable");
-            }
-            self.disk_fails = failed;
-            self.input(Input::Store(event));
-        }
-        if failed != self.disk_fails {
-            self.disk_fails = failed;
-        }
-        if self.disk_fails && !self.disk_due {
-            self.disk_due = true;
-            let bad = self.disk.trouble() != Trouble::None;
-            let ms = if bad {
-                DISK_STILL_BAD_MS
-            } else {
-                DISK_AGAIN_MS
-            };
-            self.after(ms, What::Disk);
-        }
-    }
-
-    /// The reference model takes what is committed, fact by fact.
-    fn note_committed(&mut self, last_sequence: u64) {
-        let known = u64::try_from(self.model.facts.len()).unwrap();
-        let mut after = known;
-        while after < last_sequence {
-            let inside = self.rt.enter();
-            let facts = self
-                .gateway
-                .as_mut()
-                .expect("it committed")
-                .read_after(after);
-            drop(inside);
-            assert!(
-                !facts.is_empty(),
-                "committed facts after {after} cannot be read"
-            );
-            for envelope in facts {
-                after += 1;
-                assert_eq!(envelope.sequence, after, "a gap in the journal");
-                let fact = Fact::try_from(envelope).expect("the journal's own facts are readable");
-                self.commit(&fact);
-            }
-        }
-        assert!(
-            self.journal_bytes() < JOURNAL_MAX_BYTES,
-            "the journal of a day has {} bytes",
-            self.journal_bytes()
-        );
-    }
-
-    pub(crate) fn commit(&mut self, fact: &Fact) {
-        self.report.count("facts");
-        self.report.note(&format!("{:?}", fact.change));
-        let places = &self.places;
-        self.model.commit(fact, |id| {
-            let here = places.iter().find(|here| here.id == *id);
-            here.expect("facts speak of connectors of this site")
-                .charger
-                .truth()
-        });
-    }
-
-    fn journal_bytes(&self) -> u64 {
-        let gateway = self.gateway.as_ref();
-        gateway.map_or(0, |gateway| gateway.store.figures().bytes_on_disk)
-    }
-
-    fn tick(&mut self, boot: u64) {
-        if self.boot != boot || self.gateway.is_none() {
-            return;
-        }
-        self.input(Input::Tick);
-        let busy = self.clock_off_ms.is_none() || self.disk_due || !self.time_is_known();
-        let ms = if busy { BUSY_TICK_MS } else { TICK_MS };
-        self.after(ms, What::Tick { boot });
-    }
-
-    fn time_is_known(&self) -> bool {
-        let _inside = self.rt.enter();
-        let gateway = self.gateway.as_ref();
-        gateway.is_some_and(|gateway| gateway.clock.now().wall_known)
-    }
-
-    pub(crate) fn folder(&self) -> PathBuf {
-        self.dir.path().join("gateway")
-    }
-
-    pub(crate) fn boot(&mut self) {
-        if self.gateway.is_some() {
-            return;
-        }
-        self.boot += 1;
-        self.booted_at_ms = self.now_ms;
-        self.show_time();
-        let boot = Boot {
-            wall_at_ms: self.wall_ms(),
-        };
-        self.model.note_boot(BootId(self.boot), boot);
-        let folder = self.folder();
-        let inside = self.rt.enter();
-        let (gateway, start) = Gateway::start(Setup {
-            config: self.config.clone(),
-            gateway: self.cloud.gateway.clone(),
-            dir: &folder,
-            options: self.options(),
-            boot: BootId(self.boot),
-            built_at: WallTime(self.base_wall_ms - 30 * 86_400_000),
-            system: Arc::clone(&self.system),
-        });
-        drop(inside);
-        self.gateway = Some(gateway);
-        self.report.count("starts of the daemon");
-        self.started(start);
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            vfs: (self.on == On::ModelledDisk).then_some(VFS),
-            ..Options::default()
-        }
-    }
-
-    fn started(&mut self, start: Start) {
-        self.report
-            .note(&format!("{} started {}", self.now_ms, start.last_sequence));
-        self.disk_fails = !start.notices.is_empty();
-        if self.disk.trouble() == Trouble::None {
-            assert_eq!(
-                start.notices,
-                Vec::<String>::new(),
-                "nothing is wrong with the disk"
-            );
-            self.model.found(&start.replay);
-            let known = self.model.facts.len();
-            // Committed, and the machine died before it could say so.
-            for fact in &start.replay[known..] {
-                self.report
-                    .count("permitted: committed and not told before the machine died");
-                self.commit(fact);
-            }
-        }
-        self.journal = start.journal.to_string();
-        if let Some(since) = self.down_since_ms.take() {
-            self.blind.push((since, self.now_ms + 20_000));
-        }
-        self.network.up = false;
-        for place in 0..PLACES {
-            self.places[place].wanted = None;
-            self.places[place].poll_at = None;
-            self.poll_soon(place);
-            let boot = self.boot;
-            self.after(LOST_AFTER_MS, What::Lost { place, boot });
-        }
-        let boot = self.boot;
-        self.after(1_000, What::Tick { boot });
-        self.after(500, What::Connect);
-        self.follow();
     }
 }

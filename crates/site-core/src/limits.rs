@@ -21,8 +21,12 @@ pub(crate) struct SetPoint {
     /// What the device applies, by a reading since the last write.
     confirmed: Option<Milliamps>,
     sent: Option<Sent>,
+    /// The device applies no less, by the last reading and the writes since: up to here no write raises.
+    at_least: Option<Milliamps>,
     /// Up to here the journal is known to hold the grant, so that writing need not wait for it.
     ceiling: Milliamps,
+    /// A raise was handed over that may still wait for the journal.
+    raise_waits: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +34,10 @@ struct Sent {
     limit: Milliamps,
     at: Monotonic,
     acknowledged: bool,
-    /// It may still wait for the journal.
+    /// It waits for the journal.
     after_commit: bool,
+    /// Once it reached the device, the journal holds the grant.
+    proves_grant: bool,
 }
 
 impl SetPoint {
@@ -72,6 +78,11 @@ impl SetPoint {
         } else if let Some(sent) = self.sent.filter(|sent| sent.acknowledged) {
             self.confirmed = Some(sent.limit);
         }
+        if let Some(confirmed) = self.confirmed {
+            let on_its_way = self.sent.filter(|sent| !sent.acknowledged);
+            let sent = on_its_way.map_or(confirmed, |sent| sent.limit);
+            self.at_least = Some(confirmed.min(sent));
+        }
     }
 
     pub(crate) fn acknowledge(&mut self, limit: Milliamps, range: &CurrentRange) {
@@ -84,7 +95,25 @@ impl SetPoint {
 
     /// The device is gone; what it applies when it comes back is unknown.
     pub(crate) fn forget_device(&mut self) {
-        *self = Self::replayed(self.ceiling);
+        *self = Self {
+            raise_waits: self.raise_waits,
+            ..Self::replayed(self.ceiling)
+        };
+    }
+
+    /// The device applies `limit`. That the journal holds the grant is known only if our own write
+    /// waited for it: a device may stand at the limit by itself.
+    fn confirm(&mut self, limit: Milliamps) {
+        let delivered = |sent: &Sent| sent.limit == limit && sent.acknowledged;
+        let Some(sent) = self.sent.filter(delivered) else {
+            return;
+        };
+        if sent.proves_grant {
+            self.ceiling = limit;
+        }
+        if sent.after_commit {
+            self.raise_waits = false;
+        }
     }
 }
 
@@ -200,10 +229,7 @@ impl Turn<'_> {
         let setpoint = &mut live.setpoint;
         let holds = setpoint.holds(want, &range);
         if holds {
-            setpoint.ceiling = want;
-            if let Some(sent) = &mut setpoint.sent {
-                sent.after_commit = false;
-            }
+            setpoint.confirm(want);
             live.write_fault = None;
         }
         let due = match setpoint.sent {
@@ -212,20 +238,25 @@ impl Turn<'_> {
                 let refresh = !range.reads_back && waited >= REFRESH_MS;
                 (!holds && waited >= REPEAT_MS) || refresh
             }
-            Some(_) | None => !holds,
+            // A raise that waits for the journal comes after whatever the device shows now.
+            Some(_) | None => !holds || setpoint.raise_waits,
         };
         if !due {
             return;
         }
-        let lowers = setpoint.confirmed.is_some_and(|applied| want < applied);
-        let at_once = want <= setpoint.ceiling || lowers;
-        let overtakes = setpoint.sent.is_some_and(|sent| sent.after_commit);
+        let raises = setpoint.at_least.is_none_or(|applied| want > applied);
+        let stored = want <= setpoint.ceiling;
+        let at_once = stored || !raises;
+        let overtakes = setpoint.raise_waits;
+        setpoint.raise_waits |= !at_once;
         setpoint.confirmed = None;
+        setpoint.at_least = setpoint.at_least.map(|applied| applied.min(want));
         setpoint.sent = Some(Sent {
             limit: want,
             at: now,
             acknowledged: false,
             after_commit: !at_once,
+            proves_grant: stored || raises,
         });
         let write = Action::WriteLimit {
             device,

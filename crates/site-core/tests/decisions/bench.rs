@@ -145,6 +145,11 @@ impl Bench {
             Authorization::Required => 0,
         };
         let mut bench = Self::started(connector);
+        if limit > 0 {
+            // Its limit was written to it: that it stands there by itself would prove nothing.
+            bench.charger(VehicleState::A, 6_000);
+            bench.written(limit);
+        }
         bench.at(1_000).meter(5_000);
         bench.charger(VehicleState::A, limit);
         bench
@@ -212,6 +217,20 @@ impl Bench {
     /// The meter reports its register.
     pub(crate) fn meter(&mut self, energy: u64) -> Decision {
         self.read(METER, vec![import(energy)])
+    }
+
+    /// The charger acknowledges a limit and reports that it applies it.
+    pub(crate) fn takes(&mut self, state: VehicleState, limit: u32) -> Decision {
+        self.written(limit);
+        self.charger(state, limit)
+    }
+
+    /// The charger acknowledged a limit.
+    pub(crate) fn written(&mut self, limit: u32) -> Decision {
+        self.tell(Event::LimitWritten {
+            device: device(CHARGER),
+            limit: Milliamps(limit),
+        })
     }
 
     pub(crate) fn lose(&mut self, name: &str) -> Decision {

@@ -38,12 +38,79 @@ fn a_device_that_falls_back_by_itself_gets_its_limit_again() {
     let mut bench = Bench::charging(free());
     bench.at(10_000).order("c1", limit(10_000));
     bench.at(11_000).charger(VehicleState::C, 10_000);
+    bench.at(12_000).order("c2", limit(12_000));
+    bench.at(13_000).takes(VehicleState::C, 12_000);
     let decision = bench.at(30_000).charger(VehicleState::C, 6_000);
     assert_eq!(
         decision,
-        bench.expect(vec![], vec![write(10_000)], vec![publish()]),
+        bench.expect(vec![], vec![write(12_000)], vec![publish()]),
         "a repetition does not wait for the disk"
     );
+}
+
+#[test]
+fn a_device_that_stands_at_the_limit_by_itself_does_not_prove_that_the_grant_is_stored() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", limit(0));
+    bench.at(11_000).takes(VehicleState::B, 0);
+    bench.at(12_000).charger(VehicleState::C, 16_000);
+    bench.at(12_100).order("c2", CommandKind::ClearLimit);
+    assert_eq!(bench.view().limit, Milliamps(16_000));
+    bench.at(13_000).charger(VehicleState::C, 16_000);
+    let decision = bench.at(14_000).charger(VehicleState::B, 0);
+    assert_eq!(
+        (decision.at_once, decision.after_commit[0].clone()),
+        (vec![], write(16_000))
+    );
+}
+
+#[test]
+fn a_lowering_towards_a_grant_that_is_not_stored_does_not_prove_it_either() {
+    let mut bench = Bench::charging(free());
+    bench.at(10_000).order("c1", limit(0));
+    bench.at(11_000).takes(VehicleState::B, 0);
+    bench.at(12_000).charger(VehicleState::C, 32_000);
+    bench.at(12_100).order("c2", limit(10_000));
+    bench.at(13_000).takes(VehicleState::C, 10_000);
+    let decision = bench.at(18_000).charger(VehicleState::B, 0);
+    assert_eq!(
+        (decision.at_once, decision.after_commit[0].clone()),
+        (vec![], write(10_000))
+    );
+}
+
+#[test]
+fn a_raise_that_still_waits_is_overtaken_whatever_the_device_showed_meanwhile() {
+    let told_by_itself = |bench: &mut Bench| {
+        bench.at(12_100).charger(VehicleState::C, 12_000);
+    };
+    let rebooted = |bench: &mut Bench| {
+        bench.at(12_100).lose(CHARGER);
+        bench.at(12_200).charger(VehicleState::C, 10_000);
+    };
+    let lowered_before = |bench: &mut Bench| {
+        bench.at(12_100).order("c3", limit(9_000));
+        bench.at(12_200).takes(VehicleState::C, 9_000);
+    };
+    let held_the_lower_limit_all_the_time = |bench: &mut Bench| {
+        bench.at(12_100).charger(VehicleState::C, 8_000);
+    };
+    let meanwhile: [fn(&mut Bench); 4] = [
+        told_by_itself,
+        rebooted,
+        lowered_before,
+        held_the_lower_limit_all_the_time,
+    ];
+    for happens in meanwhile {
+        let mut bench = Bench::charging(free());
+        bench.at(10_000).order("c1", limit(10_000));
+        bench.at(11_000).takes(VehicleState::C, 10_000);
+        bench.at(12_000).order("c2", limit(12_000));
+        happens(&mut bench);
+        let decision = bench.at(13_000).order("c4", limit(8_000));
+        assert_eq!(decision.at_once, vec![write(8_000)]);
+        assert_eq!(decision.after_commit[0], write(8_000), "behind the raise");
+    }
 }
 
 #[test]

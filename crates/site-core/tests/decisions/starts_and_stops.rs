@@ -49,7 +49,7 @@ fn a_start_at_a_plugged_connector_is_applied_when_the_limit_is_read_back() {
 fn a_start_that_expires_before_the_plug_authorises_nobody() {
     let mut bench = Bench::idle(required());
     bench.at(2_000).order("c1", start());
-    bench.at(3_000).charger(VehicleState::A, 16_000);
+    bench.at(3_000).takes(VehicleState::A, 16_000);
     assert_eq!(bench.site.next_deadline(), Some(Monotonic(32_000)));
     assert_eq!(bench.at(31_999).deadline(), nothing());
     let decision = bench.at(32_000).deadline();
@@ -73,7 +73,7 @@ fn a_start_waits_for_the_plug_as_long_as_it_may_take() {
     let mut command = bench.at(2_000).command("c1", start());
     command.expires_at = Monotonic(600_000);
     bench.tell(Event::CommandReceived(command));
-    bench.at(3_000).charger(VehicleState::A, 16_000);
+    bench.at(3_000).takes(VehicleState::A, 16_000);
     assert_eq!(bench.site.next_deadline(), Some(Monotonic(600_000)));
     assert_eq!(bench.at(599_999).deadline(), nothing());
     let decision = bench.at(600_000).deadline();
@@ -339,7 +339,7 @@ fn a_start_is_not_applied_by_a_session_that_is_being_ended() {
 fn nothing_is_offered_to_a_paid_vehicle_while_its_session_could_not_be_stored() {
     let mut bench = Bench::idle(required());
     bench.at(2_000).order("c1", start());
-    bench.at(3_000).charger(VehicleState::A, 16_000);
+    bench.at(3_000).takes(VehicleState::A, 16_000);
     let decision = bench.tell(Event::StorageFailed);
     let held = vec![granted(0, LimitOwner::Authorization)];
     assert_eq!(
