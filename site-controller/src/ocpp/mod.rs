@@ -3,6 +3,7 @@
 
 mod access;
 mod asked;
+mod by_hand;
 mod charging;
 mod diagnostics;
 mod endpoint;
@@ -51,6 +52,7 @@ use station::Station;
 use task::Task;
 
 pub use access::{About, Presentation, Shown};
+pub use by_hand::{LinkByHand, LinksByHand};
 pub use endpoint::{Endpoint, InvalidUrl, Url};
 pub use station::Registration;
 
@@ -239,56 +241,28 @@ impl Stations {
         desk: &mpsc::Sender<LocalRequest>,
         stop: &CancellationToken,
     ) -> Links {
-        // Files of all charge points move one after the other.
-        let turn = Arc::new(Semaphore::new(1));
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
+        let parts = LinkParts {
+            store,
+            last_sequence,
+            clock,
+            desk,
+            // Files of all charge points move one after the other.
+            turn: Arc::new(Semaphore::new(1)),
+            requests,
+        };
         let mut tasks = JoinSet::new();
         let mut links = BTreeMap::new();
         forget_others(&endpoints, store).await;
         for endpoint in endpoints {
-            let charge_point = endpoint.charge_point.clone();
-            let settings = settings_of(&endpoint, store).await;
-            let place = place_of(&charge_point, store, last_sequence).await;
-            let state = State::new(endpoint.address(), &place, last_sequence);
-            let access = Access::restored(&charge_point, store, settings.clone()).await;
-            let (gate, presented) = mpsc::channel(PRESENTED_MAX);
-            let shared = Arc::new(Shared {
-                state: Mutex::new(state),
-                access: Mutex::new(access),
-                gate,
-                changed: Notify::new(),
-                charging: charging::Watch::default(),
-            });
-            links.insert(charge_point.clone(), Arc::clone(&shared));
-            let wishes = Wishes {
-                charge_point: charge_point.clone(),
-                requests: requests.clone(),
-            };
-            let rules = (settings.profile_rules(), endpoint.electrics.as_slice());
-            let (keeper, profiles) =
-                Keeper::new(rules, wishes.clone(), store, clock, Arc::clone(&shared));
-            tasks.spawn(keeper.run(stop.clone()));
-            let (gate, asking) = Gate::new(&shared, store, clock, presented, &wishes, &profiles);
-            tasks.spawn(gate.run(stop.clone()));
-            let security = Security::load(store.dir(), &endpoint).await;
-            let mut station = Station::new(settings);
-            station.set_security_profile(security.profile());
-            let dir = store.dir().to_owned();
-            let extension = Extension::new(security, dir, desk.clone(), Arc::clone(&turn));
-            let task = Task {
-                endpoint,
-                station,
-                extension,
-                store: store.clone(),
-                queue: Queue::new(store.clone(), charge_point, place.cursor),
-                profiles,
-                wishes,
-                asking,
-                clock: clock.clone(),
-                shared,
-            };
-            tasks.spawn(task.run(stop.clone()));
+            let link = parts.link(endpoint).await;
+            let charge_point = link.task.endpoint.charge_point.clone();
+            links.insert(charge_point, Arc::clone(&link.task.shared));
+            tasks.spawn(link.keeper.run(stop.clone()));
+            tasks.spawn(link.gate.run(stop.clone()));
+            tasks.spawn(link.task.run(stop.clone()));
         }
+        drop(parts);
         let all = tokio::spawn(async move {
             while let Some(ended) = tasks.join_next().await {
                 ended.expect("the task of a link ends by itself");
@@ -375,6 +349,68 @@ impl Stations {
         links
             .map(|(id, link)| (id.clone(), link.state().status.clone()))
             .collect()
+    }
+}
+
+/// What the links of a gateway share when they are made.
+struct LinkParts<'a> {
+    store: &'a Store,
+    last_sequence: u64,
+    clock: &'a Clock,
+    desk: &'a mpsc::Sender<LocalRequest>,
+    turn: Arc<Semaphore>,
+    requests: mpsc::Sender<StationRequest>,
+}
+
+/// One charge point's tasks, not running yet.
+#[derive(Debug)]
+struct Link {
+    task: Task,
+    keeper: Keeper,
+    gate: Gate,
+}
+
+impl LinkParts<'_> {
+    async fn link(&self, endpoint: Endpoint) -> Link {
+        let (store, clock) = (self.store, self.clock);
+        let charge_point = endpoint.charge_point.clone();
+        let settings = settings_of(&endpoint, store).await;
+        let place = place_of(&charge_point, store, self.last_sequence).await;
+        let state = State::new(endpoint.address(), &place, self.last_sequence);
+        let access = Access::restored(&charge_point, store, settings.clone()).await;
+        let (gate, presented) = mpsc::channel(PRESENTED_MAX);
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            access: Mutex::new(access),
+            gate,
+            changed: Notify::new(),
+            charging: charging::Watch::default(),
+        });
+        let wishes = Wishes {
+            charge_point: charge_point.clone(),
+            requests: self.requests.clone(),
+        };
+        let rules = (settings.profile_rules(), endpoint.electrics.as_slice());
+        let (keeper, profiles) =
+            Keeper::new(rules, wishes.clone(), store, clock, Arc::clone(&shared));
+        let (gate, asking) = Gate::new(&shared, store, clock, presented, &wishes, &profiles);
+        let security = Security::load(store.dir(), &endpoint).await;
+        let mut station = Station::new(settings);
+        station.set_security_profile(security.profile());
+        let (dir, desk) = (store.dir().to_owned(), self.desk.clone());
+        let task = Task {
+            endpoint,
+            station,
+            extension: Extension::new(security, dir, desk, Arc::clone(&self.turn)),
+            store: store.clone(),
+            queue: Queue::new(store.clone(), charge_point, place.cursor),
+            profiles,
+            wishes,
+            asking,
+            clock: clock.clone(),
+            shared,
+        };
+        Link { task, keeper, gate }
     }
 }
 

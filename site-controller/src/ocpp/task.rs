@@ -45,6 +45,7 @@ const NOTE_AGAIN: Duration = Duration::from_secs(1);
 /// How long the goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
+#[derive(Debug)]
 pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) station: Station,
@@ -89,7 +90,7 @@ impl Task {
     }
 
     /// Logs a problem when it is a new one; the status page shows the latest.
-    fn tell(&self, problem: String) {
+    pub(super) fn tell(&self, problem: String) {
         let mut state = self.shared.state();
         state.status.connected_since = None;
         let known = state.status.last_error.as_ref() == Some(&problem);
@@ -122,7 +123,7 @@ impl Task {
         over
     }
 
-    fn connected(&mut self) {
+    pub(super) fn connected(&mut self) {
         self.station.connected();
         self.asking.forget();
         let mut state = self.shared.state();
@@ -182,17 +183,28 @@ impl Task {
 
     /// Says everything that is to be said now.
     async fn say(&mut self, socket: &mut Socket) -> Result<(), String> {
+        self.prepare().await;
+        while let Some(frame) = self.next_frame() {
+            write(socket, Message::text(frame)).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives the station what there is to say.
+    pub(super) async fn prepare(&mut self) {
         if let Some(face) = self.shared.state().face.clone() {
             self.station.show(face);
         }
         self.tags_said();
         self.transactions().await;
         self.extension_turn().await;
-        while let Some(frame) = self.station.next_to_send(&self.clock.now(), ids::message) {
-            write(socket, Message::text(frame)).await?;
-        }
+    }
+
+    /// The frame to write now, if there is one.
+    pub(super) fn next_frame(&mut self) -> Option<String> {
+        let frame = self.station.next_to_send(&self.clock.now(), ids::message);
         self.shared.state().status.registration = self.station.registration();
-        Ok(())
+        frame
     }
 
     /// Settles the oldest message about a transaction and gives the next.
@@ -276,27 +288,11 @@ impl Task {
     ) -> Result<(), String> {
         match message {
             Some(Ok(Message::Text(text))) => {
-                let heard = self.station.receive(&self.clock.now(), &text);
-                let mut answer = heard.answer;
-                if let Some((id, order)) = heard.order {
-                    answer = self.ordered(&id, &order).await;
-                }
-                if let Some((id, request)) = heard.extension {
-                    answer = self.extension_asked(&id, request).await;
-                }
-                if let Some((id, request)) = heard.access {
-                    answer = self.access_asked(&id, &request).await;
-                }
-                if let Some(change) = heard.configure {
-                    answer = self.configure(change).await;
-                }
-                if let Some((id, request)) = heard.profiles {
-                    answer = self.profiles_asked(&id, request).await;
-                }
+                let (answer, close) = self.heard(&text).await;
                 if let Some(answer) = answer {
                     write(socket, Message::text(answer)).await?;
                 }
-                heard.close.map_or(Ok(()), |why| Err(why.to_owned()))
+                close.map_or(Ok(()), |why| Err(why.to_owned()))
             }
             Some(Ok(Message::Binary(_))) => {
                 Err("the central system sent bytes where OCPP-J has texts".to_owned())
@@ -318,6 +314,28 @@ impl Task {
             Some(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
             None => Err("the central system hung up".to_owned()),
         }
+    }
+
+    /// Takes a text message: what answers it, and why the socket is to be closed, if it is.
+    pub(super) async fn heard(&mut self, text: &str) -> (Option<String>, Option<&'static str>) {
+        let heard = self.station.receive(&self.clock.now(), text);
+        let mut answer = heard.answer;
+        if let Some((id, order)) = heard.order {
+            answer = self.ordered(&id, &order).await;
+        }
+        if let Some((id, request)) = heard.extension {
+            answer = self.extension_asked(&id, request).await;
+        }
+        if let Some((id, request)) = heard.access {
+            answer = self.access_asked(&id, &request).await;
+        }
+        if let Some(change) = heard.configure {
+            answer = self.configure(change).await;
+        }
+        if let Some((id, request)) = heard.profiles {
+            answer = self.profiles_asked(&id, request).await;
+        }
+        (answer, heard.close)
     }
 
     /// A changed key holds once it is stored.
@@ -464,7 +482,7 @@ impl Task {
         write(socket, Message::Ping(Vec::new().into())).await
     }
 
-    fn wake_at(&self, latest: Instant) -> Instant {
+    pub(super) fn wake_at(&self, latest: Instant) -> Instant {
         let queue = self
             .queue
             .deadline()
