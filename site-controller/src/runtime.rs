@@ -4,6 +4,7 @@
 //! While the disk fails, what was decided is performed all the same: the core has been told and grants
 //! nothing new that costs money.
 
+mod measured;
 mod presented;
 mod station;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use crate::flash::FlashUse;
 use crate::ids;
 use crate::lifecycle::Heart;
 use crate::local::report::{self, StatusReport};
-use crate::ocpp::{Shown, StationRequest, Stations, Verdict};
+use crate::ocpp::{Measured, Shown, StationRequest, Stations, Verdict};
 use crate::store::{CHECKPOINT_EVERY_FACTS, Found, Store, StoreEvent, Ticket};
 use crate::uplink::Uplink;
 
@@ -191,6 +192,8 @@ struct Release {
     actions: Vec<Action>,
     /// What central systems are told.
     verdicts: Vec<(oneshot::Sender<Verdict>, Verdict)>,
+    /// What devices told with it.
+    measured: Vec<Measured>,
 }
 
 impl<B: Buses> Runtime<B> {
@@ -290,6 +293,7 @@ impl<B: Buses> Runtime<B> {
                 since: now.monotonic,
                 actions: decision.after_commit,
                 verdicts: Vec::new(),
+                measured: Vec::new(),
             }),
             Some(_) | None => self.perform_all(decision.after_commit),
         }
@@ -366,7 +370,8 @@ impl<B: Buses> Runtime<B> {
                     let seen = (self.parts.clock.now(), reading.clone());
                     self.meter_readings.insert(reading.device.clone(), seen);
                 }
-                self.step(Event::DeviceRead(reading));
+                self.step(Event::DeviceRead(reading.clone()));
+                self.measured(&reading);
             }
             BusEvent::Lost { device, fault } => {
                 self.meter_readings.remove(&device);
@@ -413,6 +418,9 @@ impl<B: Buses> Runtime<B> {
             for (reply, verdict) in release.verdicts {
                 // The link may have gone; its central system asks again.
                 let _unheard = reply.send(verdict);
+            }
+            for measured in release.measured {
+                self.parts.stations.measured(&measured);
             }
         }
     }

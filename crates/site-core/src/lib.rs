@@ -13,6 +13,7 @@ mod device_watch;
 mod energy;
 mod limits;
 mod live;
+mod measured;
 mod presented;
 mod reservation;
 mod session;
@@ -26,5 +27,6 @@ pub use config::{
     Authorization, ChargePointConfig, ConnectorConfig, CurrentRange, EnergyConfig, SiteConfig,
 };
 pub use decision::{Action, Decision, Event, Moment};
+pub use measured::Measured;
 pub use presented::Presented;
 pub use site::Site;

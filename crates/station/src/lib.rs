@@ -11,4 +11,5 @@ pub mod configuration;
 pub mod local_list;
 pub mod profiles;
 pub mod queue;
+pub mod sampler;
 pub mod sampling;

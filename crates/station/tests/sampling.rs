@@ -1,26 +1,19 @@
 //! Meters become samples, at the moments the configuration wants.
 #![expect(clippy::unwrap_used, reason = "a test says no by panicking")]
 
-use ocpp::Time;
-use ocpp::v16::{ReadingContext, SampledValue};
+use ocpp::v16::ReadingContext;
+use ocpp::{Tenths, Time};
 use site_model::{Hertz, Milliamps, Millivolts, Phase, Value, WattHours, Watts};
-use station::sampling::{Shown, next_aligned, samples};
+use station::profiles::Electrics;
+use station::sampling::{Figure, next_aligned, wanted, whole_power};
 
 fn at(second: i64) -> Time {
     Time::from_unix_ms(second * 1000).unwrap()
 }
 
-fn shown(wanted: &[&str], values: &[Value]) -> Vec<String> {
-    let shown = Shown {
-        register: Some(WattHours(42)),
-        values,
-    };
-    let told = samples(
-        wanted.iter().copied(),
-        shown,
-        ReadingContext::SamplePeriodic,
-    );
-    let line = |sample: &SampledValue| {
+fn shown(words: &[&str], figures: &[Figure]) -> Vec<String> {
+    let line = |figure: &&Figure| {
+        let sample = figure.sample(ReadingContext::SamplePeriodic);
         assert_eq!(sample.context, Some(ReadingContext::SamplePeriodic));
         let phase = sample.phase.map_or("-", ocpp::v16::Phase::as_str);
         let unit = sample.unit.unwrap().as_str();
@@ -30,17 +23,17 @@ fn shown(wanted: &[&str], values: &[Value]) -> Vec<String> {
             sample.value
         )
     };
-    told.iter().map(line).collect()
+    wanted(words, figures).iter().map(line).collect()
 }
 
-fn meter() -> Vec<Value> {
-    vec![
+fn meter() -> Vec<Figure> {
+    let values = [
         Value::Current(Phase::L1, Milliamps(16_050)),
         Value::Current(Phase::L3, Milliamps(0)),
         Value::Voltage(Phase::L2, Millivolts(229_900)),
         Value::Power(Watts(-11_040)),
         Value::PowerOfPhase(Phase::L2, Watts(3_680)),
-        Value::CurrentLimit(Milliamps(16_000)),
+        Value::CurrentLimit(Milliamps(16_100)),
         Value::EnergyExport(WattHours(7)),
         Value::Frequency(Hertz(49_987)),
         Value::EnergyImport {
@@ -48,12 +41,25 @@ fn meter() -> Vec<Value> {
             resolution: WattHours(1),
         },
         Value::Serial("S".into()),
-    ]
+    ];
+    let electrics = Electrics {
+        voltage_mv: 230_000,
+        phases: 3,
+        switches_phases: false,
+        max: Tenths(160),
+    };
+    let register = Figure::register(WattHours(42));
+    let told = values.iter().filter_map(Figure::of);
+    let offered = Figure::offered(Milliamps(15_900), &electrics);
+    std::iter::once(register)
+        .chain(told)
+        .chain(offered)
+        .collect()
 }
 
 #[test]
 fn the_wanted_measurands_are_told_in_their_order_and_only_what_there_is() {
-    let values = meter();
+    let figures = meter();
     assert_eq!(
         shown(
             &[
@@ -62,7 +68,7 @@ fn the_wanted_measurands_are_told_in_their_order_and_only_what_there_is() {
                 "SoC",
                 "Voltage"
             ],
-            &values
+            &figures
         ),
         [
             "Current.Import L1 16.05 A",
@@ -76,10 +82,11 @@ fn the_wanted_measurands_are_told_in_their_order_and_only_what_there_is() {
             &[
                 "Current.Import.L3",
                 "Current.Import.L2",
+                "Voltage.L2",
                 "Voltage.L2-N",
                 "Power.Active.Import.L2"
             ],
-            &values
+            &figures
         ),
         [
             "Current.Import L3 0 A",
@@ -92,32 +99,37 @@ fn the_wanted_measurands_are_told_in_their_order_and_only_what_there_is() {
             &[
                 "Power.Active.Import",
                 "Current.Offered",
+                "Power.Offered",
                 "Energy.Active.Export.Register",
                 "Frequency"
             ],
-            &values
+            &figures
         ),
         [
             "Power.Active.Import - -11040 W",
             "Power.Active.Import L2 3680 W",
-            "Current.Offered - 16 A",
+            "Current.Offered - 15.9 A",
+            "Power.Offered - 10971 W",
             "Energy.Active.Export.Register - 7 Wh",
             "Frequency - 49.987 Hertz",
         ]
     );
-    assert_eq!(shown(&[], &values), Vec::<String>::new());
-    let nothing = Shown {
-        register: None,
-        values: &[],
-    };
-    assert_eq!(
-        samples(
-            ["Energy.Active.Import.Register"],
-            nothing,
-            ReadingContext::Trigger
-        ),
-        []
-    );
+    assert_eq!(shown(&[], &figures), Vec::<String>::new());
+    let register = "Energy.Active.Import.Register";
+    assert_eq!(shown(&[register], &[]), Vec::<String>::new());
+}
+
+#[test]
+fn a_device_that_tells_its_phases_tells_their_sum_and_one_that_tells_the_sum_is_not_added_up() {
+    let phases = [(Phase::L1, 3_700), (Phase::L2, 0), (Phase::L3, -20)];
+    let phases = phases.map(|(phase, watts)| Value::PowerOfPhase(phase, Watts(watts)));
+    let phases: Vec<Figure> = phases.iter().filter_map(Figure::of).collect();
+    let sum = whole_power(&phases);
+    assert_eq!(sum, Figure::of(&Value::Power(Watts(3_680))));
+    let voltage = Figure::of(&Value::Voltage(Phase::L1, Millivolts(1)));
+    assert_eq!(whole_power(voltage.as_slice()), None);
+    let all: Vec<Figure> = phases.into_iter().chain(sum).collect();
+    assert_eq!(whole_power(&all), None);
 }
 
 #[test]

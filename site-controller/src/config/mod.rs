@@ -7,6 +7,7 @@ mod device;
 mod fault;
 mod file;
 mod keys;
+mod measurands;
 mod ocpp;
 mod plan;
 mod profiles;

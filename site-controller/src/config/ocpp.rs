@@ -110,6 +110,7 @@ pub(super) fn endpoints(
         Some(Endpoint {
             charge_point: point.id.value.clone(),
             electrics: electrics(point, report),
+            measurands: Vec::new(),
             url,
             tls,
             password,

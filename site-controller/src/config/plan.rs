@@ -17,10 +17,10 @@ use super::file::{
     BusSection, ChargePointSection, GatewaySection, LinkSection, MeterSection, MqttSection,
 };
 use super::keys;
+use super::measurands::measurands;
 use super::ocpp::{OcppSection, endpoints};
 use super::profiles::Profiles;
 use super::section::{At, Report, Section, names};
-use crate::ocpp::Endpoint;
 use firmware_agent::{BusConfig, BusDevice, BusLink};
 
 /// Everything that is configured, in the order of the file; `None` where a section is unusable.
@@ -46,13 +46,16 @@ pub(super) fn plan(top: &Section<'_>, folder: &Path) -> Option<Plan> {
     let mut site = Wiring::new(top);
     let mut profiles = Profiles::load(gateway.as_ref(), folder, top.report);
     site.take_devices(&buses, &mut profiles);
-    let stations = endpoints(ocpp.unwrap_or_default(), &charge_points, folder, top.report);
+    let mut stations = endpoints(ocpp.unwrap_or_default(), &charge_points, folder, top.report);
     let mut charge_points = site.charge_points(&charge_points);
     for point in &mut charge_points {
         let endpoint = stations
-            .iter()
+            .iter_mut()
             .find(|station| station.charge_point == point.id);
-        point.central_system = endpoint.map(Endpoint::central_system);
+        if let Some(endpoint) = endpoint {
+            endpoint.measurands = measurands(site.profiles_of(point));
+            point.central_system = Some(endpoint.central_system());
+        }
     }
     site.take_meters(&meters);
     site.tell_idle_devices();
@@ -181,6 +184,14 @@ impl<'a> Wiring<'a> {
             self.report.fault(id.place.clone(), problem, remedy);
         }
         profile
+    }
+
+    /// The profiles of a charge point's devices.
+    fn profiles_of(&self, point: &ChargePointConfig) -> impl Iterator<Item = &Profile> {
+        let connectors = point.connectors.iter();
+        let devices =
+            connectors.flat_map(|connector| [&connector.device, &connector.energy.device]);
+        devices.filter_map(|id| self.devices.get(id)?.profile.as_deref())
     }
 
     /// A charger that hears nothing must not take more than its connector's cable carries.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ocpp::Tenths;
+use ocpp::v16::Measurand;
 use site_model::ChargePointId;
 use station::profiles::Electrics;
 use tokio::sync::{Semaphore, mpsc};
@@ -81,6 +82,7 @@ fn endpoint(charge_point: &ChargePointId) -> Endpoint {
             switches_phases: false,
             max: Tenths(160),
         }],
+        measurands: vec![Measurand::EnergyActiveImportRegister],
         url: Url {
             encrypted: false,
             host: "csms.invalid".to_owned(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use ocpp::v16::Measurand;
 use site_model::{CentralSystem, ChargePointId};
 use station::profiles::Electrics;
 use tokio_tungstenite::tungstenite::http::Uri;
@@ -18,6 +19,8 @@ pub struct Endpoint {
     pub charge_point: ChargePointId,
     /// Of each connector, in order; they are numbered from 1 without a gap.
     pub electrics: Vec<Electrics>,
+    /// What its devices can tell of at least one connector.
+    pub measurands: Vec<Measurand>,
     /// Where; the charge point's id is appended to its path.
     pub url: Url,
     /// Encryption.

@@ -91,6 +91,7 @@ pub(super) fn is_ours(request: &Request) -> bool {
             request.requested_message,
             MessageTrigger::DiagnosticsStatusNotification
                 | MessageTrigger::FirmwareStatusNotification
+                | MessageTrigger::MeterValues
         );
     }
     matches!(
@@ -112,9 +113,9 @@ fn plain_trigger(request: &ExtendedTriggerMessageRequest) -> Option<TriggerMessa
     let message = match request.requested_message {
         ExtendedMessageTrigger::BootNotification => MessageTrigger::BootNotification,
         ExtendedMessageTrigger::Heartbeat => MessageTrigger::Heartbeat,
-        ExtendedMessageTrigger::MeterValues => MessageTrigger::MeterValues,
         ExtendedMessageTrigger::StatusNotification => MessageTrigger::StatusNotification,
-        ExtendedMessageTrigger::LogStatusNotification
+        ExtendedMessageTrigger::MeterValues
+        | ExtendedMessageTrigger::LogStatusNotification
         | ExtendedMessageTrigger::FirmwareStatusNotification
         | ExtendedMessageTrigger::SignChargePointCertificate => return None,
     };
@@ -376,6 +377,12 @@ impl Task {
             reason = "`is_ours` lets nothing else through"
         )]
         Some(match request {
+            Request::TriggerMessage(request)
+                if request.requested_message == MessageTrigger::MeterValues =>
+            {
+                let status = self.meter_values_triggered(request.connector_id);
+                TriggerMessageResponse::new(status).into()
+            }
             Request::TriggerMessage(request) => {
                 let notice = self.extension.jobs.status(request.requested_message);
                 if let Some(notice) = notice {
@@ -429,6 +436,9 @@ impl Task {
         &mut self,
         request: &ExtendedTriggerMessageRequest,
     ) -> TriggerMessageStatus {
+        if request.requested_message == ExtendedMessageTrigger::MeterValues {
+            return self.meter_values_triggered(request.connector_id);
+        }
         if let Some(plain) = plain_trigger(request) {
             return self.station.trigger(&self.clock.now(), &plain);
         }

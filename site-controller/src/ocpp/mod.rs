@@ -12,6 +12,7 @@ mod face;
 mod firmware;
 mod jobs;
 mod messages;
+mod meters;
 mod outbox;
 mod progress;
 mod queue;
@@ -45,6 +46,7 @@ use access::{Access, Gate, PRESENTED_MAX};
 use charging::Keeper;
 use extension::Extension;
 use face::Face;
+use meters::Meters;
 use queue::Queue;
 use security::Security;
 use settings::Settings;
@@ -54,6 +56,7 @@ use task::Task;
 pub use access::{About, Presentation, Shown};
 pub use by_hand::{LinkByHand, LinksByHand};
 pub use endpoint::{Endpoint, InvalidUrl, Url};
+pub use meters::Measured;
 pub use station::Registration;
 
 /// Orders of central systems that may wait for the core; beyond it their links wait.
@@ -198,6 +201,8 @@ struct Shared {
     changed: Notify,
     /// For the charging profiles.
     charging: charging::Watch,
+    /// For MeterValues and the data of a stop.
+    meters: Arc<Meters>,
 }
 
 #[derive(Debug)]
@@ -281,6 +286,7 @@ impl Stations {
             return;
         };
         link.charging.show(view);
+        link.meters.show(view, now);
         let mut state = link.state();
         let face = Face::of(view, now, state.face.as_ref());
         if state.face.as_ref() != Some(&face) {
@@ -379,12 +385,14 @@ impl LinkParts<'_> {
         let state = State::new(endpoint.address(), &place, self.last_sequence);
         let access = Access::restored(&charge_point, store, settings.clone()).await;
         let (gate, presented) = mpsc::channel(PRESENTED_MAX);
+        let meters = Arc::new(Meters::new(&endpoint.electrics, &settings));
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             access: Mutex::new(access),
             gate,
             changed: Notify::new(),
             charging: charging::Watch::default(),
+            meters: Arc::clone(&meters),
         });
         let wishes = Wishes {
             charge_point: charge_point.clone(),
@@ -403,7 +411,7 @@ impl LinkParts<'_> {
             station,
             extension: Extension::new(security, dir, desk, Arc::clone(&self.turn)),
             store: store.clone(),
-            queue: Queue::new(store.clone(), charge_point, place.cursor),
+            queue: Queue::new(store.clone(), charge_point, place.cursor, meters),
             profiles,
             wishes,
             asking,
@@ -433,8 +441,7 @@ async fn place_of(charge_point: &ChargePointId, store: &Store, end: u64) -> Plac
 async fn settings_of(endpoint: &Endpoint, store: &Store) -> Settings {
     let id = endpoint.charge_point.clone();
     let stored = store.work(move |db| stations::configuration(db, &id));
-    let (settings, left_out) =
-        Settings::new(endpoint.connectors(), &stored.await.unwrap_or_default());
+    let (settings, left_out) = Settings::new(endpoint, &stored.await.unwrap_or_default());
     for problem in left_out {
         tracing::warn!(charge_point.id = %endpoint.charge_point, "A stored configuration key is left out: {problem}");
     }

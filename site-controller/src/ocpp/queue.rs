@@ -1,14 +1,17 @@
 //! The messages about a charge point's transactions: which fact is told next, frozen before it is
 //! sent, and what follows from its answer. `station::queue` decides, the journal's file remembers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ocpp::v16::{Action, AuthorizationStatus, IdTagInfo, Request, Response, V16};
+use ocpp::v16::{Action, AuthorizationStatus, IdTagInfo, Request, Response, TransactionData, V16};
 use ocpp::{Action as _, Fate, MessageId, Payload as _, Time};
 use site_model::{Change, ChargePointId, Fact, IdTag, SessionId, Timestamp};
-use station::queue::{Head, Next as After, StartToldAs, Step, Tries};
+use station::queue::{Head, Message, Next as After, StartToldAs, Step, Tries};
+use station::sampler::Ends;
 
 use super::messages;
+use super::meters::Meters;
 use crate::ids;
 use crate::store::Store;
 use crate::store::stations::{self, Ended, Frozen, Known, Next};
@@ -40,6 +43,7 @@ enum About {
 pub(super) struct Queue {
     store: Store,
     charge_point: ChargePointId,
+    meters: Arc<Meters>,
     /// Looked at up to here.
     scanned: u64,
     /// The file's cursor.
@@ -81,10 +85,16 @@ pub(super) struct Told {
 }
 
 impl Queue {
-    pub(super) fn new(store: Store, charge_point: ChargePointId, cursor: u64) -> Self {
+    pub(super) fn new(
+        store: Store,
+        charge_point: ChargePointId,
+        cursor: u64,
+        meters: Arc<Meters>,
+    ) -> Self {
         Self {
             store,
             charge_point,
+            meters,
             scanned: cursor,
             cursor,
             outgoing: None,
@@ -148,6 +158,10 @@ impl Queue {
                     known,
                     offset_ms,
                 } => {
+                    if self.leaves_out(&fact) {
+                        self.scanned = sequence;
+                        continue;
+                    }
                     // The correction of this boot is on its way into the journal.
                     if offset_ms.is_none() && fact.at.boot == now.boot {
                         return Ok(Look::Wait);
@@ -195,7 +209,10 @@ impl Queue {
     ) -> Result<Option<Ready>, String> {
         let time = Time::from_unix_ms(fact.at.wall.0.saturating_add(offset_ms));
         let connector = known.map_or(0, |known| known.connector);
-        let message = time.and_then(|time| messages::message(&fact.change, time, connector));
+        let mut message = time.and_then(|time| messages::message(&fact.change, time, connector));
+        if let Some(Message::Stop(stop)) = &mut message {
+            stop.transaction_data = self.transaction_data(sequence, fact, stop.timestamp).await;
+        }
         let (Some(about), Some(message)) = (about(fact), message) else {
             let reason = "it does not fit a message of OCPP".to_owned();
             self.set_aside(sequence, fact, String::new(), reason);
@@ -229,6 +246,9 @@ impl Queue {
                 stations::freeze(db, &charge_point, &frozen, start)
             })
             .await?;
+        if let About::Stop(session) = &about {
+            self.meters.lock().forget(session);
+        }
         self.outgoing = Some(Outgoing {
             sequence,
             about,
@@ -236,6 +256,49 @@ impl Queue {
             refused: 0,
         });
         Ok(Some(Ready { id, request }))
+    }
+
+    /// A register reading that its central system has as a sample, or does not want.
+    fn leaves_out(&self, fact: &Fact) -> bool {
+        if let Change::MeterRead { session, .. } = &fact.change {
+            return self.meters.lock().leaves_out(session, &fact.at);
+        }
+        false
+    }
+
+    /// What a stop tells of its transaction, as far as that is wanted: its ends are the journal's. What
+    /// cannot be read is left out; a stop does not wait for it.
+    async fn transaction_data(
+        &self,
+        sequence: u64,
+        fact: &Fact,
+        at: Time,
+    ) -> Option<TransactionData> {
+        let Change::SessionEnded {
+            session,
+            meter_stop,
+            ..
+        } = &fact.change
+        else {
+            return None;
+        };
+        if !self.meters.lock().wants_transaction_data() {
+            return None;
+        }
+        let wanted = session.clone();
+        let found = self
+            .store
+            .work(move |db| stations::begun(db, &wanted, sequence));
+        let begun = found.await.ok().flatten();
+        let begin = begun.and_then(|(register, at_ms)| {
+            let at = Time::from_unix_ms(at_ms)?;
+            Some(Ends { at, register })
+        });
+        let end = Ends {
+            at,
+            register: *meter_stop,
+        };
+        self.meters.lock().transaction_data(session, begin, end)
     }
 
     /// Takes the fate of the message on its way.

@@ -12,6 +12,9 @@ use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue
 use station::local_list::ListBounds;
 use station::profiles::ProfileRules;
 use station::queue::Tries;
+use station::sampler::Wants;
+
+use super::endpoint::Endpoint;
 
 /// What is offered, as `GetConfiguration` lists it.
 pub(super) const OFFERED: &[Key] = &[
@@ -22,6 +25,7 @@ pub(super) const OFFERED: &[Key] = &[
     Key::ChargeProfileMaxStackLevel,
     Key::ChargingScheduleAllowedChargingRateUnit,
     Key::ChargingScheduleMaxPeriods,
+    Key::ClockAlignedDataInterval,
     Key::ConnectorSwitch3to1PhaseSupported,
     Key::AllowOfflineTxForUnknownId,
     Key::AuthorizationCacheEnabled,
@@ -35,11 +39,20 @@ pub(super) const OFFERED: &[Key] = &[
     Key::LocalAuthListMaxLength,
     Key::LocalAuthorizeOffline,
     Key::LocalPreAuthorize,
+    Key::MeterValuesAlignedData,
+    Key::MeterValuesAlignedDataMaxLength,
+    Key::MeterValuesSampledData,
+    Key::MeterValuesSampledDataMaxLength,
+    Key::MeterValueSampleInterval,
     Key::NumberOfConnectors,
     Key::ReserveConnectorZeroSupported,
     Key::SendLocalListMaxLength,
     Key::SecurityProfile,
     Key::StopTransactionOnInvalidId,
+    Key::StopTxnAlignedData,
+    Key::StopTxnAlignedDataMaxLength,
+    Key::StopTxnSampledData,
+    Key::StopTxnSampledDataMaxLength,
     Key::SupportedFeatureProfiles,
     Key::TransactionMessageAttempts,
     Key::TransactionMessageRetryInterval,
@@ -70,10 +83,10 @@ pub(super) enum Change {
 
 impl Settings {
     /// With what was stored; what breaks today's rules is told and left out.
-    pub(super) fn new(connectors: u8, stored: &[(String, String)]) -> (Self, Vec<String>) {
+    pub(super) fn new(endpoint: &Endpoint, stored: &[(String, String)]) -> (Self, Vec<String>) {
         let equipment = Equipment {
-            connectors,
-            measurands: Vec::new(),
+            connectors: endpoint.connectors(),
+            measurands: endpoint.measurands.clone(),
             own: vec![(Key::SupportedFeatureProfiles, FEATURES.join(","))],
         };
         let stored = stored
@@ -187,6 +200,11 @@ impl Settings {
     /// How long an authorised vehicle is waited for.
     pub(super) fn connection_timeout(&self) -> Duration {
         self.seconds(Key::ConnectionTimeOut)
+    }
+
+    /// What is to be told of the meters.
+    pub(super) fn meter_values(&self) -> Wants {
+        Wants::of(&self.0)
     }
 
     /// Absent: no pings.

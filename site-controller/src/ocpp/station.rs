@@ -7,7 +7,7 @@ use std::time::Duration;
 use ocpp::v16::{
     AuthorizeRequest, BootNotificationResponse, ChangeConfigurationRequest,
     ChangeConfigurationResponse, ChargePointErrorCode, HeartbeatRequest, MessageTrigger,
-    RegistrationStatus, Request, TriggerMessageRequest, TriggerMessageResponse,
+    MeterValuesRequest, RegistrationStatus, Request, TriggerMessageRequest, TriggerMessageResponse,
     TriggerMessageStatus, V16,
 };
 use ocpp::{
@@ -110,6 +110,8 @@ pub(super) struct Station {
     message: Option<Waiting>,
     fate: Option<Fate<V16>>,
     outbox: Outbox,
+    /// Whether the last sample of the meters was answered, once that is known.
+    sample_fate: Option<bool>,
     /// Who is to be asked for.
     wanted: Option<Text<20>>,
     /// Who is being asked for.
@@ -141,6 +143,7 @@ impl Station {
             message: None,
             fate: None,
             outbox: Outbox::default(),
+            sample_fate: None,
             wanted: None,
             asked_for: None,
             said: None,
@@ -225,21 +228,29 @@ impl Station {
         }
     }
 
-    /// The frame to write now, if there is one.
+    /// Whether the sample that was sent last was answered.
+    pub(super) fn take_sample_fate(&mut self) -> Option<bool> {
+        self.sample_fate.take()
+    }
+
+    /// The frame to write now, if there is one; a sample of the meters when nothing else is to be said.
     pub(super) fn next_to_send(
         &mut self,
         now: &Timestamp,
         fresh: impl FnOnce() -> MessageId,
+        sample: impl FnOnce() -> Option<MeterValuesRequest>,
     ) -> Option<String> {
         if self.calls.pending() == 0 {
             let at = since_start(now);
             let enqueued = match self.next_request(at) {
                 Some(request) => self.calls.enqueue(fresh(), request, None),
-                None => {
-                    let Ready { id, request } = self.next_message(at)?;
-                    let within = Some(TRANSACTION_ANSWER_WITHIN);
-                    self.calls.enqueue(id, request, within)
-                }
+                None => match self.next_message(at) {
+                    Some(Ready { id, request }) => {
+                        let within = Some(TRANSACTION_ANSWER_WITHIN);
+                        self.calls.enqueue(id, request, within)
+                    }
+                    None => self.calls.enqueue(fresh(), sample()?.into(), None),
+                },
             };
             debug_assert_eq!(enqueued, Ok(()), "nothing waits, and the id is fresh");
         }
@@ -517,6 +528,9 @@ impl Station {
             self.said = Some((id_tag, settled.fate.clone()));
         }
         let answered = matches!(settled.fate, Fate::Answered(_));
+        if settled.action == ocpp::v16::Action::MeterValues && message != Some(&settled.id) {
+            self.sample_fate = Some(answered);
+        }
         self.outbox.settled(settled.action, &settled.fate);
         if !answered {
             tracing::warn!("Towards the central system: {told}");

@@ -91,6 +91,7 @@ impl Task {
 
     /// Logs a problem when it is a new one; the status page shows the latest.
     pub(super) fn tell(&self, problem: String) {
+        self.unheard();
         let mut state = self.shared.state();
         state.status.connected_since = None;
         let known = state.status.last_error.as_ref() == Some(&problem);
@@ -125,6 +126,7 @@ impl Task {
 
     pub(super) fn connected(&mut self) {
         self.station.connected();
+        self.unheard();
         self.asking.forget();
         let mut state = self.shared.state();
         state.status.connected_since = Some(self.clock.now().wall);
@@ -198,11 +200,15 @@ impl Task {
         self.tags_said();
         self.transactions().await;
         self.extension_turn().await;
+        self.meter_values().await;
     }
 
     /// The frame to write now, if there is one.
     pub(super) fn next_frame(&mut self) -> Option<String> {
-        let frame = self.station.next_to_send(&self.clock.now(), ids::message);
+        let meters = Arc::clone(&self.shared.meters);
+        let sample = || meters.lock().next_to_tell();
+        let now = self.clock.now();
+        let frame = self.station.next_to_send(&now, ids::message, sample);
         self.shared.state().status.registration = self.station.registration();
         frame
     }
@@ -247,7 +253,7 @@ impl Task {
             return Ok(());
         };
         let wish = Wish::Assigned {
-            session,
+            session: session.clone(),
             transaction_id,
         };
         let noted = async {
@@ -255,7 +261,11 @@ impl Task {
             verdict.await.map_err(|_| "the site stops".to_owned())
         };
         let problem = match timeout(SITE_ANSWERS_WITHIN, noted).await {
-            Ok(Ok(_)) => return Ok(()),
+            Ok(Ok(_)) => {
+                let (now, mut meters) = (self.clock.now(), self.shared.meters.lock());
+                meters.begun(&now, &session, transaction_id);
+                return Ok(());
+            }
             Ok(Err(problem)) => problem,
             Err(_elapsed) => "the site does not answer".to_owned(),
         };
@@ -351,6 +361,8 @@ impl Task {
         let status = match stored.await {
             Ok(()) => {
                 self.shared.access().configured(&change.settings);
+                let wants = change.settings.meter_values();
+                self.shared.meters.lock().configured(wants);
                 self.station.configured(&self.clock.now(), *change.settings);
                 ConfigurationStatus::Accepted
             }

@@ -7,6 +7,7 @@ mod charging;
 mod day_away;
 mod files;
 mod link;
+mod meter_values;
 mod orders;
 mod security;
 mod transactions;

@@ -2,7 +2,7 @@
 //! sent last, word for word, and the ids of its transactions. The messages themselves are the facts.
 
 use rusqlite::{Connection, OptionalExtension, Row, Savepoint, params};
-use site_model::{BootId, ChargePointId, Fact, SessionId};
+use site_model::{BootId, ChargePointId, Fact, SessionId, WattHours};
 
 use super::rows::{self, Unreadable};
 
@@ -271,7 +271,8 @@ pub(crate) fn session_of(fact: &Fact) -> Option<&SessionId> {
     None
 }
 
-fn known(db: &Connection, session: &SessionId) -> rusqlite::Result<Option<Known>> {
+/// What is known of a session's transaction.
+pub(crate) fn known(db: &Connection, session: &SessionId) -> rusqlite::Result<Option<Known>> {
     db.prepare_cached(
         "SELECT connector, transaction_id, set_aside FROM ocpp_transaction WHERE session = ?1",
     )?
@@ -283,6 +284,41 @@ fn known(db: &Connection, session: &SessionId) -> rusqlite::Result<Option<Known>
         })
     })
     .optional()
+}
+
+/// The register at a session's beginning and the time of it in ms, corrected as far as that is known;
+/// looked for from its end on back. Nothing where the journal has it no longer.
+pub(crate) fn begun(
+    db: &mut Connection,
+    session: &SessionId,
+    before: u64,
+) -> Result<Option<(WattHours, i64)>, Unreadable> {
+    let found: Option<(i64, String, i64)> = db
+        .prepare_cached(
+            "SELECT sequence, envelope, crc FROM journal WHERE sequence < ?1
+             AND envelope ->> '$.change.type' = 'session_started'
+             AND envelope ->> '$.change.session_id' = ?2 ORDER BY sequence DESC LIMIT 1",
+        )?
+        .query_row(params![signed(before), session.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let Some((sequence, envelope, crc)) = found else {
+        return Ok(None);
+    };
+    let fact = rows::verified(sequence, &envelope, crc)?;
+    let site_model::Change::SessionStarted { meter_start, .. } = fact.change else {
+        return Ok(None);
+    };
+    let offset_ms = if fact.at.wall_known {
+        0
+    } else {
+        correction(db, fact.at.boot, sequence)?.unwrap_or(0)
+    };
+    Ok(Some((
+        meter_start,
+        fact.at.wall.0.saturating_add(offset_ms),
+    )))
 }
 
 /// The session of a transaction whose stop was not told yet.

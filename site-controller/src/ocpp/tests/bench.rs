@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use ocpp::Tenths;
+use ocpp::v16::Measurand;
 use serde_json::{Value, json};
 use site_model::{
     Announcement, BootId, Change, ChargePointId, ChargePointStatus, ChargePointView,
@@ -145,6 +146,11 @@ impl Bench {
                 switches_phases: false,
                 max: Tenths(160),
             }],
+            measurands: vec![
+                Measurand::EnergyActiveImportRegister,
+                Measurand::PowerActiveImport,
+                Measurand::CurrentOffered,
+            ],
             url: format!("ws://127.0.0.1:{port}/ocpp/1.6").parse().unwrap(),
             tls: Tls::Off,
             password: Some(Secret::new("p4ssw0rd")),
@@ -223,6 +229,11 @@ impl Bench {
             wall: WallTime(at_ms),
             wall_known: known,
         };
+        self.record_stamped(at, changes).await;
+    }
+
+    /// The same, at a moment on both clocks.
+    pub(super) async fn record_stamped(&mut self, at: Timestamp, changes: &[Change]) {
         let facts = changes.iter().map(|change| Fact {
             at,
             change: change.clone(),
@@ -278,8 +289,12 @@ impl Bench {
         self.record(self.wall_ms(), &[authorized]).await;
     }
 
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(super) fn wall_ms(&self) -> i64 {
-        self.clock.now().wall.0
+        self.now().wall.0
     }
 
     /// What charging profiles left the connector, in mA.

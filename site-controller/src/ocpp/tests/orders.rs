@@ -195,8 +195,8 @@ async fn what_is_not_offered_is_said_in_the_words_of_its_message() {
         ),
         (
             "TriggerMessage",
-            json!({"requestedMessage": "MeterValues"}),
-            json!({"status": "NotImplemented"}),
+            json!({"requestedMessage": "MeterValues", "connectorId": 0}),
+            json!({"status": "Rejected"}),
         ),
         (
             "TriggerMessage",
@@ -244,7 +244,7 @@ async fn a_configuration_key_is_changed_has_its_effect_and_outlives_a_restart() 
         ("TransactionMessageAttempts", "1", "Accepted"),
         ("WebSocketPingInterval", "-1", "Rejected"),
         ("NumberOfConnectors", "2", "Rejected"),
-        ("MeterValueSampleInterval", "60", "NotSupported"),
+        ("MinimumStatusDuration", "60", "NotSupported"),
         ("Colour", "green", "NotSupported"),
     ];
     for (key, value, status) in cases {
@@ -258,13 +258,13 @@ async fn a_configuration_key_is_changed_has_its_effect_and_outlives_a_restart() 
     let mut bench = bench.power_cut().await;
     let mut csms = bench.accept().await;
     csms.welcome().await;
-    let asked = json!({"key": ["transactionmessageattempts", "MeterValueSampleInterval"]});
+    let asked = json!({"key": ["transactionmessageattempts", "MinimumStatusDuration"]});
     csms.ask("1", "GetConfiguration", &asked).await;
     let told = json!({
         "configurationKey": [
             {"key": "TransactionMessageAttempts", "readonly": false, "value": "1"},
         ],
-        "unknownKey": ["MeterValueSampleInterval"],
+        "unknownKey": ["MinimumStatusDuration"],
     });
     assert_eq!(csms.next().await, json!([3, "1", told]));
     csms.ask("1", "GetConfiguration", &json!({})).await;
