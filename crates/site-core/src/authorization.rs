@@ -47,15 +47,19 @@ impl Turn<'_> {
                 | CommandKind::SetLimit { .. }
                 | CommandKind::ClearLimit
                 | CommandKind::SetAvailable
-                | CommandKind::SetUnavailable => None,
+                | CommandKind::SetUnavailable
+                | CommandKind::Reset { .. } => None,
             })
     }
 
     /// The connector is held at its pause value: nobody is authorised, the session is being
-    /// stopped, or it was stopped and its vehicle is still there.
+    /// stopped, or it was stopped and its vehicle is still there; or it is reset.
     pub(crate) fn is_held(&self, i: usize) -> bool {
         let state = self.state(i);
         let unauthorized = state.authorized.is_none();
+        if self.site.is_resetting_hard(i) {
+            return true;
+        }
         match self.config(i).authorization {
             Authorization::Free { .. } => {
                 unauthorized && (state.session.is_some() || state.spent.is_some())
@@ -71,6 +75,7 @@ impl Turn<'_> {
         let state = self.state(i);
         let possible = state.session.is_none()
             && state.out_of_operation.is_none()
+            && !self.site.is_resetting(i)
             && self.live(i).is_plugged();
         if !possible {
             return None;

@@ -98,6 +98,7 @@ enum Group {
     Session,
     Limit,
     Availability,
+    Reset,
 }
 
 fn group(kind: &CommandKind) -> Group {
@@ -105,6 +106,7 @@ fn group(kind: &CommandKind) -> Group {
         CommandKind::StartSession { .. } | CommandKind::StopSession { .. } => Group::Session,
         CommandKind::SetLimit { .. } | CommandKind::ClearLimit => Group::Limit,
         CommandKind::SetAvailable | CommandKind::SetUnavailable => Group::Availability,
+        CommandKind::Reset { .. } => Group::Reset,
     }
 }
 
@@ -171,6 +173,7 @@ impl Turn<'_> {
             CommandKind::SetLimit { limit } => self.judge_limit(i, *limit),
             CommandKind::StopSession { .. } | CommandKind::ClearLimit => self.judge_reachable(i),
             CommandKind::SetAvailable | CommandKind::SetUnavailable => None,
+            CommandKind::Reset { hard } => self.site.judge_reset(i, *hard),
         }
     }
 
@@ -190,7 +193,10 @@ impl Turn<'_> {
             Some(RefusalReason::SessionRunning)
         } else if paid && self.site.storage_failed {
             Some(RefusalReason::StorageUnavailable)
-        } else if state.out_of_operation.is_some() || self.live(i).is_faulted() {
+        } else if state.out_of_operation.is_some()
+            || self.live(i).is_faulted()
+            || self.site.is_resetting(i)
+        {
             Some(RefusalReason::NotOperative)
         } else if self.site.use_of(self.now.wall, i, id_tag, parent) == Use::KeptForOther {
             Some(RefusalReason::Reserved)
@@ -212,7 +218,10 @@ impl Turn<'_> {
 
     fn open(&mut self, i: usize, command: Command) {
         let same_group = group(&command.kind);
-        self.close_open(i, Outcome::Superseded, |kind| group(kind) == same_group);
+        let resets = same_group == Group::Reset;
+        self.close_open(i, Outcome::Superseded, |kind| {
+            group(kind) == same_group || (resets && group(kind) == Group::Session)
+        });
         self.record(Change::CommandOpened(command.clone()));
         match command.kind {
             CommandKind::StartSession { id_tag, .. } => self.authorize(i, Some(id_tag)),
@@ -222,6 +231,7 @@ impl Turn<'_> {
                 self.set_operative(i, false);
                 self.withdraw(i);
             }
+            CommandKind::Reset { hard } => self.reset(i, command.id, hard),
             CommandKind::SetLimit { .. } | CommandKind::ClearLimit => {}
         }
     }
@@ -241,6 +251,8 @@ impl Turn<'_> {
             CommandKind::SetUnavailable | CommandKind::StartSession { .. } => {
                 Some(StopReason::Local)
             }
+            CommandKind::Reset { hard: false } => Some(StopReason::SoftReset),
+            CommandKind::Reset { hard: true } => Some(StopReason::HardReset),
             CommandKind::SetLimit { .. } | CommandKind::ClearLimit | CommandKind::SetAvailable => {
                 None
             }
@@ -248,7 +260,7 @@ impl Turn<'_> {
         last.unwrap_or(StopReason::Local)
     }
 
-    fn withdraw(&mut self, i: usize) {
+    pub(crate) fn withdraw(&mut self, i: usize) {
         if self.state(i).authorized.is_some() {
             self.authorize(i, None);
         }
@@ -327,7 +339,7 @@ impl Turn<'_> {
         }
     }
 
-    fn close(&mut self, id: CommandId, outcome: Outcome) {
+    pub(crate) fn close(&mut self, id: CommandId, outcome: Outcome) {
         self.record(Change::CommandClosed {
             id: id.clone(),
             outcome,
@@ -372,6 +384,7 @@ impl Turn<'_> {
                 state.session.is_some() && !state.is_ending() && setpoint.offers(range.minimum)
             }
             CommandKind::StopSession { .. } => stopped && self.is_stopped(i),
+            CommandKind::Reset { hard } => stopped && self.is_reset(i, *hard),
             CommandKind::SetUnavailable => {
                 stopped && state.out_of_operation.is_some() && self.is_stopped(i)
             }
@@ -382,7 +395,7 @@ impl Turn<'_> {
     }
 
     /// The device shows that nothing is offered, or nothing is there to take it.
-    fn is_stopped(&self, i: usize) -> bool {
+    pub(crate) fn is_stopped(&self, i: usize) -> bool {
         let live = self.live(i);
         let seen_idle = live.vehicle.is_some() && !live.is_charging();
         live.setpoint.is_paused()
@@ -399,7 +412,7 @@ impl Turn<'_> {
                 && state.status.as_ref().map(|s| s.value.status) == Some(ConnectorStatus::Charging);
             self.close_open(i, Outcome::Applied, |kind| match kind {
                 CommandKind::StartSession { .. } => charging,
-                CommandKind::StopSession { .. } => stopped,
+                CommandKind::StopSession { .. } | CommandKind::Reset { .. } => stopped,
                 CommandKind::SetLimit { .. }
                 | CommandKind::ClearLimit
                 | CommandKind::SetAvailable

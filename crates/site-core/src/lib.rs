@@ -16,6 +16,7 @@ mod live;
 mod measured;
 mod presented;
 mod reservation;
+mod reset;
 mod session;
 mod site;
 mod state;

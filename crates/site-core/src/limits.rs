@@ -64,6 +64,11 @@ impl SetPoint {
         self.confirmed.is_some_and(|confirmed| confirmed >= minimum)
     }
 
+    /// The device has told, since the last write, what it applies.
+    pub(crate) fn is_known(&self) -> bool {
+        self.confirmed.is_some()
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.confirmed == Some(Milliamps::PAUSE)
     }

@@ -58,7 +58,10 @@ impl Site {
             },
             None if waits.is_some_and(|waits| waits.matches(id_tag)) => Presented::Waits,
             None if self.storage_failed => Presented::Refused(RefusalReason::StorageUnavailable),
-            None if state.out_of_operation.is_some() || live.is_faulted() => {
+            None if state.out_of_operation.is_some()
+                || live.is_faulted()
+                || self.is_resetting(i) =>
+            {
                 Presented::Refused(RefusalReason::NotOperative)
             }
             None if !live.answering => Presented::Refused(RefusalReason::DeviceOffline),
@@ -81,7 +84,8 @@ impl Site {
             | CommandKind::SetLimit { .. }
             | CommandKind::ClearLimit
             | CommandKind::SetAvailable
-            | CommandKind::SetUnavailable => None,
+            | CommandKind::SetUnavailable
+            | CommandKind::Reset { .. } => None,
         })
         .next()?
         .clone()

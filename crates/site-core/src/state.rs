@@ -344,7 +344,8 @@ impl State {
             CommandKind::StartSession { .. }
             | CommandKind::StopSession { .. }
             | CommandKind::SetAvailable
-            | CommandKind::SetUnavailable => {}
+            | CommandKind::SetUnavailable
+            | CommandKind::Reset { .. } => {}
         }
         self.commands.open(stamped(fact, command.clone()));
     }

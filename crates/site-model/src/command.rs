@@ -43,6 +43,11 @@ pub enum CommandKind {
     SetAvailable,
     /// Take out of operation; a running session is ended.
     SetUnavailable,
+    /// Begin anew, as after switching on: a running session is ended, and none begins meanwhile.
+    Reset {
+        /// The device is held at its pause value and read anew, whether or not it has a session.
+        hard: bool,
+    },
 }
 
 /// How a command ended. Ends are final.

@@ -130,6 +130,10 @@ words!(
         PowerLoss = "PowerLoss",
         /// Charger restarted.
         Reboot = "Reboot",
+        /// The charge point was reset by its central system, gracefully.
+        SoftReset = "SoftReset",
+        /// The charge point was reset by its central system, at once.
+        HardReset = "HardReset",
         /// Anything else.
         Other = "Other",
     }

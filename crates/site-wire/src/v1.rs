@@ -327,6 +327,11 @@ pub enum Order {
     SetAvailable,
     /// See the model.
     SetUnavailable,
+    /// See the model.
+    Reset {
+        /// Not gracefully.
+        hard: bool,
+    },
 }
 
 /// A connector as announced.

@@ -531,6 +531,8 @@ fn orders() -> Vec<(&'static str, CommandKind)> {
         ("clear_limit", CommandKind::ClearLimit),
         ("set_available", CommandKind::SetAvailable),
         ("set_unavailable", CommandKind::SetUnavailable),
+        ("reset-soft", CommandKind::Reset { hard: false }),
+        ("reset-hard", CommandKind::Reset { hard: true }),
     ]
 }
 

@@ -7,7 +7,7 @@ use ocpp::v16::{
     ChangeAvailabilityResponse, ChargingProfile, DataTransferResponse, DataTransferStatus,
     RemoteStartStopStatus, RemoteStartTransactionRequest, RemoteStartTransactionResponse,
     RemoteStopTransactionResponse, Request, ReservationStatus, ReserveNowRequest,
-    ReserveNowResponse, ResetResponse, ResetStatus, Response, UnlockConnectorResponse,
+    ReserveNowResponse, ResetResponse, ResetStatus, ResetType, Response, UnlockConnectorResponse,
     UnlockStatus,
 };
 use site_model::{ConnectorId, IdTag, ReservationAnswer, ReservationId, WallTime};
@@ -52,6 +52,8 @@ pub(super) enum Order {
     Reserve(Reserve),
     /// Keep it no longer.
     CancelReservation(ReservationId),
+    /// Begin anew.
+    Reset { hard: bool },
 }
 
 /// What is to be kept, for whom and until when.
@@ -104,6 +106,14 @@ impl Order {
                 };
                 CancelReservationResponse::new(status).into()
             }
+            Self::Reset { .. } => {
+                let status = if accepted {
+                    ResetStatus::Accepted
+                } else {
+                    ResetStatus::Rejected
+                };
+                ResetResponse::new(status).into()
+            }
         }
     }
 }
@@ -153,7 +163,9 @@ pub(super) fn asked(request: &Request) -> Asked {
             let unknown = DataTransferStatus::UnknownVendorId;
             answer(DataTransferResponse::new(unknown))
         }
-        Request::Reset(_) => answer(ResetResponse::new(ResetStatus::Rejected)),
+        Request::Reset(request) => Asked::Order(Order::Reset {
+            hard: request.kind == ResetType::Hard,
+        }),
         Request::SendLocalList(_) | Request::GetLocalListVersion(_) | Request::ClearCache(_) => {
             Asked::Access
         }

@@ -67,6 +67,8 @@ fn reason_of(reason: StopReason) -> Reason {
         StopReason::DeAuthorized => Reason::DeAuthorized,
         StopReason::PowerLoss => Reason::PowerLoss,
         StopReason::Reboot => Reason::Reboot,
+        StopReason::SoftReset => Reason::SoftReset,
+        StopReason::HardReset => Reason::HardReset,
         StopReason::Other => Reason::Other,
     }
 }

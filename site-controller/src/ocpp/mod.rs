@@ -16,6 +16,7 @@ mod meters;
 mod outbox;
 mod progress;
 mod queue;
+mod reset;
 mod security;
 mod settings;
 mod socket;
@@ -48,6 +49,7 @@ use extension::Extension;
 use face::Face;
 use meters::Meters;
 use queue::Queue;
+use reset::Reset;
 use security::Security;
 use settings::Settings;
 use station::Station;
@@ -146,6 +148,11 @@ pub enum Wish {
     Reserve(Reservation),
     /// Keep it no longer.
     CancelReservation(ReservationId),
+    /// End what runs and begin anew; nothing begins meanwhile.
+    Reset {
+        /// The devices are paused and read anew.
+        hard: bool,
+    },
 }
 
 /// Where one charge point's wishes go.
@@ -214,6 +221,8 @@ struct State {
     clock_set: Option<i64>,
     /// The local list allows a tag that the central system does not; it is to be told.
     list_conflict: bool,
+    /// The charge point is to begin anew.
+    reset: Option<Reset>,
 }
 
 impl State {
@@ -231,6 +240,7 @@ impl State {
             },
             clock_set: None,
             list_conflict: false,
+            reset: None,
         }
     }
 }
@@ -325,6 +335,10 @@ impl Stations {
                 && let Some(link) = self.links.get(charge_point)
             {
                 link.state().status.waiting += 1;
+            }
+            for link in reset::about(&fact.change, &self.links) {
+                reset::recorded(&mut link.state().reset, &fact.change, fact.at);
+                link.changed.notify_one();
             }
             if let Some((charge_point, connector, somebody)) = charging::authorization(&fact.change)
                 && let Some(link) = self.links.get(charge_point)

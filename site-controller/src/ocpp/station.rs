@@ -196,6 +196,18 @@ impl Station {
         }
     }
 
+    /// The charge point begins anew: it says who it is before anything else.
+    pub(super) fn restarted(&mut self) {
+        self.registration = Registration::Unknown;
+        self.boot_due = Duration::ZERO;
+        self.boot_pause = BOOT_PAUSE_FIRST;
+    }
+
+    /// A message about a transaction is on its way, or waits to be.
+    pub(super) fn has_message(&self) -> bool {
+        self.message.is_some()
+    }
+
     /// A message about a transaction may be given.
     pub(super) fn wants_message(&self) -> bool {
         self.registration == Registration::Accepted && self.message.is_none()
@@ -377,8 +389,11 @@ impl Station {
         let answer = match asked {
             Asked::Answer(response) => self.answer(&call.id, &response),
             Asked::Refuse(code, why) => self.refuse(&call.id, code, why),
-            // Who is not accepted starts and stops nothing (section 4.2).
-            Asked::Order(order) if self.registration != Registration::Accepted => {
+            // Who is not accepted starts and stops nothing (section 4.2), but may be reset.
+            Asked::Order(order)
+                if self.registration != Registration::Accepted
+                    && !matches!(order, Order::Reset { .. }) =>
+            {
                 self.answer(&call.id, &order.answer(Verdict::Refused(None)))
             }
             Asked::Order(order) => {

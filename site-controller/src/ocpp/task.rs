@@ -65,6 +65,8 @@ enum Over {
     Stopped,
     /// It is opened anew, with other security settings.
     Renewed,
+    /// The charge point begins anew.
+    Reset,
     /// It broke.
     Broken(String),
 }
@@ -76,10 +78,13 @@ impl Task {
         self.note(Kind::StartupOfTheDevice, &started).await;
         self.extension.jobs.clean(&self.endpoint.charge_point).await;
         loop {
+            if !self.finish_reset(&stop).await {
+                return;
+            }
             let began = Instant::now();
             match self.one_socket(&stop).await {
                 Over::Stopped => return,
-                Over::Renewed => continue,
+                Over::Renewed | Over::Reset => continue,
                 Over::Broken(problem) => self.tell(problem),
             }
             self.asking.forget();
@@ -145,6 +150,9 @@ impl Task {
             if let Err(problem) = self.say(socket).await {
                 return Over::Broken(problem);
             }
+            if self.is_to_reset() {
+                return Over::Reset;
+            }
             let ping_every = self.station.settings().ping().unwrap_or(NO_PINGS);
             // A ping that is not answered is the last one.
             let due = if pinged_at > heard_at {
@@ -179,6 +187,9 @@ impl Task {
             }
             if std::mem::take(&mut self.extension.renew) {
                 return Over::Renewed;
+            }
+            if self.is_to_reset() {
+                return Over::Reset;
             }
         }
     }
@@ -407,6 +418,9 @@ impl Task {
     }
 
     async fn ask(&self, id: Option<CommandId>, order: &Order) -> Result<Verdict, String> {
+        if matches!(order, Order::Start { .. } | Order::Reserve(_)) && self.is_resetting() {
+            return Ok(Verdict::Refused(None));
+        }
         let wish = match order {
             Order::Start {
                 connector,
@@ -451,6 +465,7 @@ impl Task {
                 expires: reserve.expires,
             }),
             Order::CancelReservation(reservation) => Wish::CancelReservation(*reservation),
+            Order::Reset { hard } => Wish::Reset { hard: *hard },
             Order::Stop { transaction_id } => match self.queue.session(*transaction_id).await? {
                 Some(session) => Wish::Stop {
                     session,
@@ -500,6 +515,7 @@ impl Task {
             .deadline()
             .filter(|_| self.station.wants_message());
         let dues = self.station.deadline().into_iter();
+        let dues = dues.chain(self.reset_deadline());
         let due = dues.chain(queue).min().map(|due| {
             let due = u64::try_from(due.as_millis()).unwrap_or(u64::MAX);
             self.clock.instant(Monotonic(due))

@@ -9,5 +9,6 @@ mod files;
 mod link;
 mod meter_values;
 mod orders;
+mod reset;
 mod security;
 mod transactions;

@@ -55,7 +55,10 @@ impl<B: Buses> Runtime<B> {
                 };
                 self.reservation(request.charge_point, reservation, request.reply, event);
             }
-            Wish::Start { .. } | Wish::Stop { .. } | Wish::Availability { .. } => {
+            Wish::Start { .. }
+            | Wish::Stop { .. }
+            | Wish::Availability { .. }
+            | Wish::Reset { .. } => {
                 self.ordered(request);
             }
         }
@@ -92,7 +95,9 @@ impl<B: Buses> Runtime<B> {
                 connector,
             });
         }
-        let mut id = request.id;
+        // A reset that is asked for again is another one.
+        let again = matches!(request.wish, Wish::Reset { .. });
+        let mut id = request.id.filter(|_| !again);
         for order in orders {
             let said = self.order(id.take(), &request.charge_point, order);
             if verdict == Verdict::Accepted || said != Verdict::Accepted {
@@ -225,6 +230,7 @@ fn orders_of(site: &Site, view: &ChargePointView, wish: &Wish) -> Vec<Order> {
             connector,
             operative,
         } => availability(view, *connector, *operative),
+        Wish::Reset { hard } => reset(site, view, *hard),
         // The core answers these by itself.
         Wish::ProfilesLimit(_)
         | Wish::Assigned { .. }
@@ -239,6 +245,22 @@ fn stop(connector: ConnectorId, reason: StopReason) -> Order {
         kind: CommandKind::StopSession { reason },
         within_ms: CONFIRMED_WITHIN_MS,
     }
+}
+
+/// All connectors, or none.
+fn reset(site: &Site, view: &ChargePointView, hard: bool) -> Vec<Order> {
+    let charge_point = &view.announcement.charge_point;
+    if let Some(reason) = site.reset_refused(charge_point, hard) {
+        let reason = reason.as_str();
+        tracing::warn!(charge_point.id = %charge_point, "A reset of {charge_point} is refused: {reason}");
+        return Vec::new();
+    }
+    let orders = view.connectors.iter().map(|connector| Order {
+        connector: connector.connector,
+        kind: CommandKind::Reset { hard },
+        within_ms: CONFIRMED_WITHIN_MS,
+    });
+    orders.collect()
 }
 
 /// A running session is not ended by taking its connector out of operation from afar: that waits.

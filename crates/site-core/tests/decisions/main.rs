@@ -15,6 +15,7 @@ mod energy;
 mod limits;
 mod profiles;
 mod reservations;
+mod resets;
 mod restart;
 mod sessions;
 mod starts_and_stops;

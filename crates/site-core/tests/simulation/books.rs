@@ -167,7 +167,8 @@ impl Books {
             CommandKind::StartSession { .. }
             | CommandKind::StopSession { .. }
             | CommandKind::SetAvailable
-            | CommandKind::SetUnavailable => {}
+            | CommandKind::SetUnavailable
+            | CommandKind::Reset { .. } => {}
         }
         self.open.insert(id.clone());
     }

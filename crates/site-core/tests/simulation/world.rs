@@ -371,6 +371,9 @@ impl World {
             },
             7 => CommandKind::ClearLimit,
             8 if self.chance(40) => CommandKind::SetUnavailable,
+            9 if self.chance(20) => CommandKind::Reset {
+                hard: self.rng.bool(),
+            },
             _ => CommandKind::SetAvailable,
         };
         self.counter += 1;

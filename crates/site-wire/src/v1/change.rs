@@ -490,6 +490,7 @@ impl From<&CommandKind> for Order {
             CommandKind::ClearLimit => Self::ClearLimit,
             CommandKind::SetAvailable => Self::SetAvailable,
             CommandKind::SetUnavailable => Self::SetUnavailable,
+            CommandKind::Reset { hard } => Self::Reset { hard: *hard },
         }
     }
 }
@@ -519,6 +520,7 @@ impl TryFrom<&Order> for CommandKind {
             Order::ClearLimit => Self::ClearLimit,
             Order::SetAvailable => Self::SetAvailable,
             Order::SetUnavailable => Self::SetUnavailable,
+            Order::Reset { hard } => Self::Reset { hard: *hard },
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ocpp::Text;
 use ocpp::v16::{AuthorizationStatus, IdTagInfo};
-use site_model::{ChargePointId, IdTag, StopReason};
+use site_model::{ChargePointId, IdTag, RefusalReason, StopReason};
 use station::authorize::{Learned, Verdict as Judged, Why, may_stop};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -79,6 +79,9 @@ impl Gate {
     async fn serve(&self, presented: &Presentation) -> Shown {
         let id_tag = text_of(&presented.id_tag);
         match &presented.about {
+            About::Start | About::StartWith(_) if self.shared.state().reset.is_some() => {
+                Shown::Refused(RefusalReason::NotOperative.as_str())
+            }
             About::Start | About::StartWith(_) => match self.judge(&id_tag).await {
                 Ok(parent) => self.start(presented, parent).await,
                 Err(reason) => Shown::Refused(reason),

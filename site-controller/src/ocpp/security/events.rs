@@ -6,6 +6,8 @@
 pub(crate) enum Kind {
     /// The daemon started.
     StartupOfTheDevice,
+    /// The charge point was reset.
+    ResetOrReboot,
     /// The clock was set.
     SettingSystemTime,
     /// The central system does not accept who we say we are.
@@ -26,6 +28,7 @@ impl Kind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::StartupOfTheDevice => "StartupOfTheDevice",
+            Self::ResetOrReboot => "ResetOrReboot",
             Self::SettingSystemTime => "SettingSystemTime",
             Self::FailedToAuthenticateAtCentralSystem => "FailedToAuthenticateAtCentralSystem",
             Self::InvalidCentralSystemCertificate => "InvalidCentralSystemCertificate",
@@ -40,6 +43,7 @@ impl Kind {
     pub(crate) fn is_told(self) -> bool {
         match self {
             Self::StartupOfTheDevice
+            | Self::ResetOrReboot
             | Self::SettingSystemTime
             | Self::InvalidCentralSystemCertificate
             | Self::InvalidChargePointCertificate

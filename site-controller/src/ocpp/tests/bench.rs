@@ -377,6 +377,12 @@ impl Bench {
         Csms::shake_hands(stream, password).await.unwrap()
     }
 
+    /// Nobody connects for a while.
+    pub(super) async fn nobody_connects(&self) -> bool {
+        let connects = timeout(Duration::from_millis(200), self.listener.accept());
+        connects.await.is_err()
+    }
+
     /// The next connection, cut before a word.
     pub(super) async fn drop_next(&mut self) {
         let accepted = timeout(SOON, self.listener.accept()).await;

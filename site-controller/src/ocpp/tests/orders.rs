@@ -184,11 +184,6 @@ async fn what_is_not_offered_is_said_in_the_words_of_its_message() {
             json!({"status": "UnknownVendorId"}),
         ),
         (
-            "Reset",
-            json!({"type": "Soft"}),
-            json!({"status": "Rejected"}),
-        ),
-        (
             "ChangeAvailability",
             json!({"connectorId": 300, "type": "Operative"}),
             json!({"status": "Rejected"}),

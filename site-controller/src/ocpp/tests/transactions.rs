@@ -235,12 +235,16 @@ pub(super) fn read(name: &str, meter: u64) -> Change {
 }
 
 pub(super) fn ended(name: &str, meter: u64) -> Change {
+    ended_by(name, meter, StopReason::EvDisconnected)
+}
+
+pub(super) fn ended_by(name: &str, meter: u64, reason: StopReason) -> Change {
     Change::SessionEnded {
         session: session(name),
         charge_point: charge_point(),
         connector: ConnectorId::new(1).unwrap(),
         meter_stop: WattHours(meter),
-        reason: StopReason::EvDisconnected,
+        reason,
         reconstructed: None,
     }
 }
