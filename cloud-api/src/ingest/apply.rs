@@ -376,6 +376,7 @@ impl Ingest {
             // Nobody reads these in the cloud yet; they stay in the gateway's journal.
             Change::ClosingScheduled { .. }
             | Change::AuthorizationChanged { .. }
+            | Change::SessionDisowned { .. }
             | Change::RegisterTied { .. }
             | Change::LimitGranted { .. }
             | Change::ProfileLimitChanged { .. }
@@ -420,6 +421,7 @@ fn speaks_of(change: &Change) -> Option<&ChargePointId> {
         Change::ChargePointAnnounced(_)
         | Change::MeterRead { .. }
         | Change::TransactionAssigned { .. }
+        | Change::SessionDisowned { .. }
         | Change::CommandClosed { .. }
         | Change::JournalSalvaged { .. }
         | Change::ClockCorrected { .. } => None,

@@ -330,6 +330,7 @@ pub(crate) fn ended(id: &str, charge_point: &str, meter_wh: u64) -> Change {
         connector: connector(),
         meter_stop: WattHours(meter_wh),
         reason: StopReason::EvDisconnected,
+        id_tag: None,
         reconstructed: None,
     }
 }

@@ -44,6 +44,7 @@ impl Turn<'_> {
             .find_map(|command| match &command.value.kind {
                 CommandKind::StartSession { parent, .. } => parent.clone(),
                 CommandKind::StopSession { .. }
+                | CommandKind::StopByTag { .. }
                 | CommandKind::SetLimit { .. }
                 | CommandKind::ClearLimit
                 | CommandKind::SetAvailable

@@ -134,6 +134,7 @@ impl ConnectorState {
                     connector,
                     meter_stop: spent.value.meter_stop,
                     reason: spent.value.reason,
+                    id_tag: spent.value.id_tag.clone(),
                     reconstructed: spent.value.reconstructed,
                 },
             ));
@@ -172,6 +173,14 @@ impl ConnectorState {
                     transaction_id: transaction.value,
                 };
                 facts.push(fact(transaction.at, assigned));
+            }
+            if let Some(disowned) = &session.disowned {
+                let change = Change::SessionDisowned {
+                    session: session.id.clone(),
+                    up_to: disowned.value.up_to,
+                    ends: disowned.value.ends,
+                };
+                facts.push(fact(disowned.at, change));
             }
         }
     }

@@ -103,7 +103,9 @@ enum Group {
 
 fn group(kind: &CommandKind) -> Group {
     match kind {
-        CommandKind::StartSession { .. } | CommandKind::StopSession { .. } => Group::Session,
+        CommandKind::StartSession { .. }
+        | CommandKind::StopSession { .. }
+        | CommandKind::StopByTag { .. } => Group::Session,
         CommandKind::SetLimit { .. } | CommandKind::ClearLimit => Group::Limit,
         CommandKind::SetAvailable | CommandKind::SetUnavailable => Group::Availability,
         CommandKind::Reset { .. } => Group::Reset,
@@ -156,22 +158,22 @@ impl Turn<'_> {
             CommandKind::StartSession { id_tag, parent } => {
                 self.judge_start(i, id_tag, parent.as_ref())
             }
-            // The tag of a session that anybody may begin is made up, and no central system knows it.
-            CommandKind::StopSession {
-                reason: StopReason::DeAuthorized,
-            } if self.config(i).authorization != Authorization::Required => {
-                Some(RefusalReason::FreeForAll)
-            }
-            CommandKind::StopSession { .. }
+            CommandKind::StopSession { .. } | CommandKind::StopByTag { .. }
                 if state.session.is_none() && state.authorized.is_none() =>
             {
                 Some(RefusalReason::NoSession)
             }
-            CommandKind::StopSession { .. } | CommandKind::SetUnavailable if !can_pause => {
+            CommandKind::StopSession { .. }
+            | CommandKind::StopByTag { .. }
+            | CommandKind::SetUnavailable
+                if !can_pause =>
+            {
                 Some(RefusalReason::CannotPause)
             }
             CommandKind::SetLimit { limit } => self.judge_limit(i, *limit),
-            CommandKind::StopSession { .. } | CommandKind::ClearLimit => self.judge_reachable(i),
+            CommandKind::StopSession { .. }
+            | CommandKind::StopByTag { .. }
+            | CommandKind::ClearLimit => self.judge_reachable(i),
             CommandKind::SetAvailable | CommandKind::SetUnavailable => None,
             CommandKind::Reset { hard } => self.site.judge_reset(i, *hard),
         }
@@ -225,7 +227,7 @@ impl Turn<'_> {
         self.record(Change::CommandOpened(command.clone()));
         match command.kind {
             CommandKind::StartSession { id_tag, .. } => self.authorize(i, Some(id_tag)),
-            CommandKind::StopSession { .. } => self.withdraw(i),
+            CommandKind::StopSession { .. } | CommandKind::StopByTag { .. } => self.withdraw(i),
             CommandKind::SetAvailable => self.set_operative(i, true),
             CommandKind::SetUnavailable => {
                 self.set_operative(i, false);
@@ -236,9 +238,12 @@ impl Turn<'_> {
         }
     }
 
-    /// Why the running session is being stopped: what the last order to stop it said. Taken out of
-    /// operation counts as stopped at the cabinet.
-    pub(crate) fn stop_reason(&self, i: usize) -> StopReason {
+    /// Why the running session is being stopped, and by which tag: what the last order to stop it said.
+    /// Taken out of operation counts as stopped at the cabinet.
+    pub(crate) fn stop_reason(&self, i: usize) -> (StopReason, Option<IdTag>) {
+        if self.is_disowned_to_its_end(i) {
+            return (StopReason::DeAuthorized, None);
+        }
         let key = &self.site.connectors[i].key;
         let closed = self.site.state.commands.closed.iter().rev();
         let closed = closed.map(|closed| &closed.command).filter(|command| {
@@ -246,18 +251,19 @@ impl Turn<'_> {
                 && command.value.connector == key.connector
         });
         let mut orders = self.open_commands(i).chain(closed);
-        let last = orders.find_map(|order| match order.value.kind {
-            CommandKind::StopSession { reason } => Some(reason),
+        let last = orders.find_map(|order| match &order.value.kind {
+            CommandKind::StopSession { reason } => Some((*reason, None)),
+            CommandKind::StopByTag { id_tag } => Some((StopReason::Local, Some(id_tag.clone()))),
             CommandKind::SetUnavailable | CommandKind::StartSession { .. } => {
-                Some(StopReason::Local)
+                Some((StopReason::Local, None))
             }
-            CommandKind::Reset { hard: false } => Some(StopReason::SoftReset),
-            CommandKind::Reset { hard: true } => Some(StopReason::HardReset),
+            CommandKind::Reset { hard: false } => Some((StopReason::SoftReset, None)),
+            CommandKind::Reset { hard: true } => Some((StopReason::HardReset, None)),
             CommandKind::SetLimit { .. } | CommandKind::ClearLimit | CommandKind::SetAvailable => {
                 None
             }
         });
-        last.unwrap_or(StopReason::Local)
+        last.unwrap_or((StopReason::Local, None))
     }
 
     pub(crate) fn withdraw(&mut self, i: usize) {
@@ -383,7 +389,9 @@ impl Turn<'_> {
             CommandKind::StartSession { .. } => {
                 state.session.is_some() && !state.is_ending() && setpoint.offers(range.minimum)
             }
-            CommandKind::StopSession { .. } => stopped && self.is_stopped(i),
+            CommandKind::StopSession { .. } | CommandKind::StopByTag { .. } => {
+                stopped && self.is_stopped(i)
+            }
             CommandKind::Reset { hard } => stopped && self.is_reset(i, *hard),
             CommandKind::SetUnavailable => {
                 stopped && state.out_of_operation.is_some() && self.is_stopped(i)
@@ -412,7 +420,9 @@ impl Turn<'_> {
                 && state.status.as_ref().map(|s| s.value.status) == Some(ConnectorStatus::Charging);
             self.close_open(i, Outcome::Applied, |kind| match kind {
                 CommandKind::StartSession { .. } => charging,
-                CommandKind::StopSession { .. } | CommandKind::Reset { .. } => stopped,
+                CommandKind::StopSession { .. }
+                | CommandKind::StopByTag { .. }
+                | CommandKind::Reset { .. } => stopped,
                 CommandKind::SetLimit { .. }
                 | CommandKind::ClearLimit
                 | CommandKind::SetAvailable

@@ -3,6 +3,7 @@
 use site_model::{
     ChargePointId, Command, CommandId, ConnectorId, DeviceFault, DeviceId, Fact, Milliamps,
     Outcome, Reading, Reservation, ReservationAnswer, ReservationId, SessionId, Timestamp,
+    WattHours,
 };
 
 /// When an event happens, with the identity for a session it may begin (ids enter as arguments).
@@ -74,6 +75,15 @@ pub enum Event {
         session: SessionId,
         /// The id.
         transaction_id: i64,
+    },
+    /// A central system does not accept the tag that a session began with.
+    TagNotAccepted {
+        /// Which session, running or ended.
+        session: SessionId,
+        /// What it may take all the same, from its start on (`MaxEnergyOnInvalidId`).
+        allowance: WattHours,
+        /// Then it is ended (`StopTransactionOnInvalidId`); or it stays and is offered nothing.
+        ends: bool,
     },
     /// The right wall time became known: add this to recorded wall times of this boot.
     ClockSet {

@@ -10,6 +10,7 @@ mod config;
 mod connector;
 mod decision;
 mod device_watch;
+mod disowned;
 mod energy;
 mod limits;
 mod live;

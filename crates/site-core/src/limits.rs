@@ -186,7 +186,10 @@ impl Turn<'_> {
                 held(state.out_of_operation.is_some()),
                 LimitOwner::Availability,
             ),
-            (held(self.is_held(i)), LimitOwner::Authorization),
+            (
+                held(self.is_held(i) || self.is_used_up(i)),
+                LimitOwner::Authorization,
+            ),
             (Some(config.max_current), LimitOwner::Installation),
             (state.cap.as_ref().map(|c| c.limit), LimitOwner::Command),
             (self.profile_limit(i), LimitOwner::ChargingProfile),

@@ -81,6 +81,7 @@ impl Site {
             CommandKind::StartSession { id_tag, parent } if id_tag == began => Some(parent),
             CommandKind::StartSession { .. }
             | CommandKind::StopSession { .. }
+            | CommandKind::StopByTag { .. }
             | CommandKind::SetLimit { .. }
             | CommandKind::ClearLimit
             | CommandKind::SetAvailable

@@ -63,6 +63,7 @@ impl Site {
             CommandKind::Reset { .. }
             | CommandKind::StartSession { .. }
             | CommandKind::StopSession { .. }
+            | CommandKind::StopByTag { .. }
             | CommandKind::SetLimit { .. }
             | CommandKind::ClearLimit
             | CommandKind::SetAvailable

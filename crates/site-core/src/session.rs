@@ -5,7 +5,7 @@
 //! until energy has stopped and the register was read once more; then `SessionEnded` is recorded.
 
 use site_model::{
-    Change, Monotonic, Reconstruction, ReservationEnd, SessionId, StopReason, VehicleState,
+    Change, IdTag, Monotonic, Reconstruction, ReservationEnd, SessionId, StopReason, VehicleState,
     WallTime,
 };
 
@@ -26,6 +26,8 @@ const METER_READ_INTERVAL_MS: i64 = 900_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Closing {
     reason: StopReason,
+    /// The tag that ended it, where one did.
+    id_tag: Option<IdTag>,
     pub(crate) since: Monotonic,
     /// The turn in which energy was first known to have stopped.
     quiet_in_turn: Option<u64>,
@@ -81,18 +83,19 @@ impl Turn<'_> {
         let fault_lasts = live
             .fault_since
             .is_some_and(|since| now.monotonic.ms_since(since) >= FAULT_MAX_MS);
-        let reason = if self.state(i).is_ending() {
+        let (reason, id_tag) = if self.state(i).is_ending() {
             self.stop_reason(i)
         } else if left {
-            StopReason::EvDisconnected
+            (StopReason::EvDisconnected, None)
         } else if fault_lasts {
-            StopReason::Other
+            (StopReason::Other, None)
         } else {
             return;
         };
         let unseen_since = live.unseen_since.filter(|_| left);
         self.live_mut(i).closing = Some(Closing {
             reason,
+            id_tag,
             since: now.monotonic,
             quiet_in_turn: None,
             left,
@@ -140,14 +143,15 @@ impl Turn<'_> {
         let Some(closing) = self.live_mut(i).closing.take() else {
             return;
         };
-        self.record_end(i, closing.reason, closing.reconstructed);
+        let left = closing.left;
+        self.record_end(i, closing);
         // Whatever is plugged in now is not the vehicle of this session.
-        if closing.left && self.state(i).spent.is_some() {
+        if left && self.state(i).spent.is_some() {
             self.authorize(i, None);
         }
     }
 
-    fn record_end(&mut self, i: usize, reason: StopReason, reconstructed: Option<Reconstruction>) {
+    fn record_end(&mut self, i: usize, closing: Closing) {
         let Some(session) = self.state(i).session.as_ref().map(|s| s.id.clone()) else {
             return;
         };
@@ -158,8 +162,9 @@ impl Turn<'_> {
             charge_point,
             connector,
             meter_stop,
-            reason,
-            reconstructed,
+            reason: closing.reason,
+            id_tag: closing.id_tag,
+            reconstructed: closing.reconstructed,
         });
     }
 

@@ -235,6 +235,7 @@ impl Turn<'_> {
                     connector: key.connector,
                     meter_stop: state.register.total,
                     reason: StopReason::Other,
+                    id_tag: None,
                     reconstructed: Some(Reconstruction {
                         not_before: alive.min(self.now.wall),
                         not_after: self.now.wall,

@@ -67,6 +67,15 @@ pub(crate) struct Session {
     pub(crate) last_read: Option<Stamped<WattHours>>,
     /// As its central system numbers it.
     pub(crate) transaction: Option<Stamped<i64>>,
+    /// Its central system does not accept its tag.
+    pub(crate) disowned: Option<Stamped<Disowned>>,
+}
+
+/// How far a session whose tag is not accepted may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disowned {
+    pub(crate) up_to: WattHours,
+    pub(crate) ends: bool,
 }
 
 /// The session that was ended while its vehicle stayed plugged in. Until the vehicle leaves, only
@@ -76,6 +85,7 @@ pub(crate) struct Spent {
     pub(crate) session: SessionId,
     pub(crate) meter_stop: WattHours,
     pub(crate) reason: StopReason,
+    pub(crate) id_tag: Option<IdTag>,
     pub(crate) reconstructed: Option<Reconstruction>,
 }
 
@@ -166,6 +176,7 @@ impl ConnectorState {
             Change::ChargePointAnnounced(_)
             | Change::MeterRead { .. }
             | Change::TransactionAssigned { .. }
+            | Change::SessionDisowned { .. }
             | Change::CommandOpened(_)
             | Change::CommandClosed { .. }
             | Change::ReservationMade(_)
@@ -208,6 +219,7 @@ impl ConnectorState {
             reservation: *reservation,
             last_read: None,
             transaction: None,
+            disowned: None,
         });
     }
 
@@ -216,6 +228,7 @@ impl ConnectorState {
             session,
             meter_stop,
             reason,
+            id_tag,
             reconstructed,
             ..
         } = &fact.change
@@ -229,6 +242,7 @@ impl ConnectorState {
             session: session.clone(),
             meter_stop: *meter_stop,
             reason: *reason,
+            id_tag: id_tag.clone(),
             reconstructed: *reconstructed,
         };
         self.spent = (*reason != StopReason::EvDisconnected).then(|| stamped(fact, spent));
@@ -311,6 +325,16 @@ impl State {
                     running.transaction = Some(stamped(fact, *transaction_id));
                 }
             }
+            Change::SessionDisowned {
+                session,
+                up_to,
+                ends,
+            } => {
+                let (up_to, ends) = (*up_to, *ends);
+                if let Some(running) = self.running_mut(session) {
+                    running.disowned = Some(stamped(fact, Disowned { up_to, ends }));
+                }
+            }
             Change::DeviceOnline { .. }
             | Change::DeviceOffline { .. }
             | Change::StatusChanged { .. }
@@ -343,6 +367,7 @@ impl State {
             CommandKind::ClearLimit => connector.cap = None,
             CommandKind::StartSession { .. }
             | CommandKind::StopSession { .. }
+            | CommandKind::StopByTag { .. }
             | CommandKind::SetAvailable
             | CommandKind::SetUnavailable
             | CommandKind::Reset { .. } => {}
@@ -451,6 +476,7 @@ pub(crate) fn connector_of(change: &Change) -> Option<Key> {
         Change::ChargePointAnnounced(_)
         | Change::MeterRead { .. }
         | Change::TransactionAssigned { .. }
+        | Change::SessionDisowned { .. }
         | Change::CommandOpened(_)
         | Change::CommandClosed { .. }
         | Change::ReservationMade(_)

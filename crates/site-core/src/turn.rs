@@ -61,6 +61,11 @@ impl<'a> Turn<'a> {
                 session,
                 transaction_id,
             } => self.assign_transaction(session, transaction_id),
+            Event::TagNotAccepted {
+                session,
+                allowance,
+                ends,
+            } => self.disown(session, allowance, ends),
             Event::ClockSet { offset_ms } => self.record(Change::ClockCorrected {
                 boot: self.now.boot,
                 offset_ms,
@@ -76,6 +81,7 @@ impl<'a> Turn<'a> {
         self.expire_commands();
         self.settle_reservations();
         for i in 0..self.site.connectors.len() {
+            self.settle_disowned(i);
             self.settle_session_end(i);
             self.settle_closing(i);
             self.settle_authorization(i);

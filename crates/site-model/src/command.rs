@@ -32,6 +32,12 @@ pub enum CommandKind {
         /// Recorded as the session's.
         reason: StopReason,
     },
+    /// The same by whoever presents a tag at the cabinet: the one that began the session, or one of its
+    /// group.
+    StopByTag {
+        /// Recorded with the session's end.
+        id_tag: IdTag,
+    },
     /// Cap the current. 0 pauses; 1 to 5 999 mA is refused (IEC 61851-1 knows no such offer).
     SetLimit {
         /// The cap.

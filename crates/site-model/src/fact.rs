@@ -160,8 +160,19 @@ pub enum Change {
         meter_stop: WattHours,
         /// Why.
         reason: StopReason,
+        /// The tag that ended it, where one did.
+        id_tag: Option<IdTag>,
         /// Present when the end was not observed.
         reconstructed: Option<Reconstruction>,
+    },
+    /// The central system does not accept the tag that the session began with.
+    SessionDisowned {
+        /// Which session; it runs.
+        session: SessionId,
+        /// Connector's monotone register up to which it is offered energy.
+        up_to: WattHours,
+        /// From there on it is ended; or it stays and is offered nothing.
+        ends: bool,
     },
     /// The central system gave the session's transaction its id.
     TransactionAssigned {

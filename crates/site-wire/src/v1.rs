@@ -182,9 +182,21 @@ pub enum Change {
         meter_stop_wh: u64,
         /// OCPP reason.
         stop_reason: String,
+        /// Tag that ended it.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        id_tag: Option<String>,
         /// Bounds where the end was not observed.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         reconstructed: Option<Reconstructed>,
+    },
+    /// See the model.
+    SessionDisowned {
+        /// Session.
+        session_id: String,
+        /// Register.
+        up_to_wh: u64,
+        /// It is ended there.
+        ends: bool,
     },
     /// See the model.
     RegisterTied {
@@ -315,6 +327,11 @@ pub enum Order {
         /// Absent: at the cabinet.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stop_reason: Option<String>,
+    },
+    /// See the model.
+    StopByTag {
+        /// Tag.
+        id_tag: String,
     },
     /// See the model.
     SetLimit {

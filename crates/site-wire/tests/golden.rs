@@ -208,6 +208,7 @@ fn fault() -> DeviceFault {
 fn changes() -> Vec<(&'static str, Change)> {
     let mut samples = device_changes();
     samples.extend(session_changes());
+    samples.extend(session_ends());
     samples.extend(reservation_changes());
     samples.extend(order_changes());
     let assigned = Change::TransactionAssigned {
@@ -232,6 +233,7 @@ fn changes() -> Vec<(&'static str, Change)> {
             | Change::SessionStarted { .. }
             | Change::MeterRead { .. }
             | Change::SessionEnded { .. }
+            | Change::SessionDisowned { .. }
             | Change::RegisterTied { .. }
             | Change::EnergyUnattributed { .. }
             | Change::LimitGranted { .. }
@@ -304,20 +306,58 @@ fn device_changes() -> Vec<(&'static str, Change)> {
     ]
 }
 
+fn session_ends() -> Vec<(&'static str, Change)> {
+    let connector = connector();
+    let ended = |reason, id_tag, reconstructed| Change::SessionEnded {
+        session: session(),
+        charge_point: cp(),
+        connector,
+        meter_stop: WattHours(18_400),
+        reason,
+        id_tag,
+        reconstructed,
+    };
+    vec![
+        (
+            "session_ended",
+            ended(StopReason::EvDisconnected, None, None),
+        ),
+        (
+            "session_ended-by_tag",
+            ended(
+                StopReason::Local,
+                Some(IdTag::new("04A2B3C4").unwrap()),
+                None,
+            ),
+        ),
+        (
+            "session_disowned",
+            Change::SessionDisowned {
+                session: session(),
+                up_to: WattHours(17_000),
+                ends: true,
+            },
+        ),
+        (
+            "session_ended-reconstructed",
+            ended(
+                StopReason::PowerLoss,
+                None,
+                Some(Reconstruction {
+                    not_before: WallTime(1_763_799_000_000),
+                    not_after: WallTime(1_763_800_000_000),
+                }),
+            ),
+        ),
+    ]
+}
+
 fn session_changes() -> Vec<(&'static str, Change)> {
     let connector = connector();
     let authorization = |id_tag| Change::AuthorizationChanged {
         charge_point: cp(),
         connector,
         id_tag,
-    };
-    let ended = |reason, reconstructed| Change::SessionEnded {
-        session: session(),
-        charge_point: cp(),
-        connector,
-        meter_stop: WattHours(18_400),
-        reason,
-        reconstructed,
     };
     vec![
         (
@@ -344,17 +384,6 @@ fn session_changes() -> Vec<(&'static str, Change)> {
                 session: session(),
                 meter: WattHours(15_250),
             },
-        ),
-        ("session_ended", ended(StopReason::EvDisconnected, None)),
-        (
-            "session_ended-reconstructed",
-            ended(
-                StopReason::PowerLoss,
-                Some(Reconstruction {
-                    not_before: WallTime(1_763_799_000_000),
-                    not_after: WallTime(1_763_800_000_000),
-                }),
-            ),
         ),
         (
             "register_tied",
@@ -520,6 +549,12 @@ fn orders() -> Vec<(&'static str, CommandKind)> {
             "stop_session-remote",
             CommandKind::StopSession {
                 reason: StopReason::Remote,
+            },
+        ),
+        (
+            "stop_by_tag",
+            CommandKind::StopByTag {
+                id_tag: IdTag::new("04A2B3C4").unwrap(),
             },
         ),
         (

@@ -36,12 +36,17 @@ pub(super) fn message(change: &Change, time: Time, connector: u8) -> Option<Mess
         return Some(Message::Meter(request));
     }
     if let Change::SessionEnded {
-        meter_stop, reason, ..
+        meter_stop,
+        reason,
+        id_tag,
+        ..
     } = change
     {
         // The transaction's id is filled in when it is sent.
         let mut request = StopTransactionRequest::new(wh(*meter_stop)?, time, 0);
         request.reason = Some(reason_of(*reason));
+        let id_tag = id_tag.as_ref();
+        request.id_tag = id_tag.and_then(|id_tag| Text::new(id_tag.as_str()).ok());
         return Some(Message::Stop(request));
     }
     None

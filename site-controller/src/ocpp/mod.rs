@@ -33,7 +33,7 @@ use std::time::Duration;
 use site_model::{
     Change, ChargePointId, ChargePointView, CommandId, ConnectorId, Fact, IdTag, Milliamps,
     RefusalReason, Reservation, ReservationAnswer, ReservationId, SessionId, StopReason, Timestamp,
-    WallTime,
+    WallTime, WattHours,
 };
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
@@ -127,6 +127,22 @@ pub enum Wish {
         session: SessionId,
         /// Recorded as its reason.
         reason: StopReason,
+    },
+    /// The same, by whoever presented this tag at the charge point.
+    StopByTag {
+        /// Which.
+        session: SessionId,
+        /// Recorded with its end.
+        id_tag: IdTag,
+    },
+    /// Its central system does not accept the tag that it began with.
+    Disown {
+        /// Which.
+        session: SessionId,
+        /// What it may take all the same, from its start on (`MaxEnergyOnInvalidId`).
+        allowance: WattHours,
+        /// Then it is ended (`StopTransactionOnInvalidId`); or it stays and is offered nothing.
+        ends: bool,
     },
     /// Record which transaction this session is.
     Assigned {

@@ -8,6 +8,7 @@ use ocpp::v16::{
     Response,
 };
 use ocpp::{Payload as _, Text};
+use site_model::WattHours;
 use station::configuration::{Changed, Configuration, Equipment, Key, StoredValue};
 use station::local_list::ListBounds;
 use station::profiles::ProfileRules;
@@ -35,6 +36,7 @@ pub(super) const OFFERED: &[Key] = &[
     Key::GetConfigurationMaxKeys,
     Key::HeartbeatInterval,
     Key::MaxChargingProfilesInstalled,
+    Key::MaxEnergyOnInvalidId,
     Key::LocalAuthListEnabled,
     Key::LocalAuthListMaxLength,
     Key::LocalAuthorizeOffline,
@@ -218,6 +220,11 @@ impl Settings {
             attempts: self.0.whole(Key::TransactionMessageAttempts),
             interval: self.seconds(Key::TransactionMessageRetryInterval),
         }
+    }
+
+    /// What a session may take whose tag is not accepted.
+    pub(super) fn energy_on_invalid_tag(&self) -> WattHours {
+        WattHours(u64::from(self.0.whole(Key::MaxEnergyOnInvalidId)))
     }
 
     pub(super) fn stops_on_invalid_tag(&self) -> bool {

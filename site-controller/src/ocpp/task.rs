@@ -287,16 +287,16 @@ impl Task {
         Err(Settled::Again(NOTE_AGAIN))
     }
 
-    /// The central system does not accept the tag that a session began with
-    /// (`StopTransactionOnInvalidId`).
+    /// The central system does not accept the tag that a session began with (OCPP 1.6 section 4.8).
     async fn stop_unwanted(&self, session: Option<SessionId>) {
-        let Some(session) = session.filter(|_| self.station.settings().stops_on_invalid_tag())
-        else {
+        let Some(session) = session else {
             return;
         };
-        let wish = Wish::Stop {
+        let settings = self.station.settings();
+        let wish = Wish::Disown {
             session,
-            reason: StopReason::DeAuthorized,
+            allowance: settings.energy_on_invalid_tag(),
+            ends: settings.stops_on_invalid_tag(),
         };
         // What becomes of it shows in the session; a site that stops ends it by itself.
         let _verdict = self.wishes.make(None, wish).await;

@@ -4,7 +4,7 @@
 use site_core::{Action, Event, Moment, Site};
 use site_model::{
     Change, ChargePointId, ChargePointView, Command, CommandId, CommandKind, ConnectorId,
-    ConnectorView, Outcome, ReservationId, StopReason,
+    ConnectorView, Outcome, ReservationId, SessionId,
 };
 use tokio::sync::oneshot;
 
@@ -43,6 +43,18 @@ impl<B: Buses> Runtime<B> {
                 });
                 self.verdict(request.reply, Verdict::Accepted);
             }
+            Wish::Disown {
+                session,
+                allowance,
+                ends,
+            } => {
+                self.step(Event::TagNotAccepted {
+                    session,
+                    allowance,
+                    ends,
+                });
+                self.verdict(request.reply, Verdict::Accepted);
+            }
             Wish::Reserve(reservation) => {
                 let event = Event::ReservationWished(reservation.clone());
                 self.reservation(request.charge_point, reservation.id, request.reply, event);
@@ -57,6 +69,7 @@ impl<B: Buses> Runtime<B> {
             }
             Wish::Start { .. }
             | Wish::Stop { .. }
+            | Wish::StopByTag { .. }
             | Wish::Availability { .. }
             | Wish::Reset { .. } => {
                 self.ordered(request);
@@ -216,15 +229,13 @@ fn orders_of(site: &Site, view: &ChargePointView, wish: &Wish) -> Vec<Order> {
             order.into_iter().collect()
         }
         Wish::Stop { session, reason } => {
-            let runs = |connector: &&ConnectorView| {
-                connector
-                    .session
-                    .as_ref()
-                    .is_some_and(|running| running.session == *session)
-            };
-            let running = view.connectors.iter().find(runs);
-            let order = running.map(|connector| stop(connector.connector, *reason));
-            order.into_iter().collect()
+            let kind = CommandKind::StopSession { reason: *reason };
+            stop(view, session, kind).into_iter().collect()
+        }
+        Wish::StopByTag { session, id_tag } => {
+            let id_tag = id_tag.clone();
+            let kind = CommandKind::StopByTag { id_tag };
+            stop(view, session, kind).into_iter().collect()
         }
         Wish::Availability {
             connector,
@@ -234,17 +245,23 @@ fn orders_of(site: &Site, view: &ChargePointView, wish: &Wish) -> Vec<Order> {
         // The core answers these by itself.
         Wish::ProfilesLimit(_)
         | Wish::Assigned { .. }
+        | Wish::Disown { .. }
         | Wish::Reserve(_)
         | Wish::CancelReservation(_) => Vec::new(),
     }
 }
 
-fn stop(connector: ConnectorId, reason: StopReason) -> Order {
-    Order {
+/// Where the session runs.
+fn stop(view: &ChargePointView, session: &SessionId, kind: CommandKind) -> Option<Order> {
+    let mut running = view.connectors.iter().filter_map(|connector| {
+        let running = connector.session.as_ref()?;
+        (running.session == *session).then_some(connector.connector)
+    });
+    running.next().map(|connector| Order {
         connector,
-        kind: CommandKind::StopSession { reason },
+        kind,
         within_ms: CONFIRMED_WITHIN_MS,
-    }
+    })
 }
 
 /// All connectors, or none.

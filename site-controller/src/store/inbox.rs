@@ -226,6 +226,7 @@ fn must_be_kept(change: &Change) -> bool {
         | Change::ReservationMade(_)
         | Change::ReservationEnded { .. }
         | Change::TransactionAssigned { .. }
+        | Change::SessionDisowned { .. }
         | Change::JournalSalvaged { .. }
         | Change::ClockCorrected { .. } => true,
         Change::DeviceOnline { .. }

@@ -407,6 +407,7 @@ fn session_fact() -> Fact {
             connector: ConnectorId::new(1).unwrap(),
             meter_stop: WattHours(1),
             reason: site_model::StopReason::EvDisconnected,
+            id_tag: None,
             reconstructed: None,
         },
     }

@@ -442,6 +442,7 @@ pub(crate) fn ended_between(
         connector: one(),
         meter_stop: WattHours(meter_stop),
         reason,
+        id_tag: None,
         reconstructed: bounds.map(|(not_before, not_after)| Reconstruction {
             not_before,
             not_after,

@@ -10,6 +10,7 @@ mod closing;
 mod commands;
 mod configuration;
 mod devices;
+mod disowned;
 mod endpoints;
 mod energy;
 mod limits;

@@ -366,22 +366,3 @@ fn a_session_ends_for_the_reason_that_the_order_gave_also_after_a_restart() {
         assert_eq!(ends.count(), 1, "restart {restart}: {facts:?}");
     }
 }
-
-#[test]
-fn a_tag_that_the_central_system_does_not_accept_ends_no_session_that_is_free_for_all() {
-    let stop = CommandKind::StopSession {
-        reason: StopReason::DeAuthorized,
-    };
-    let mut bench = Bench::charging(free());
-    let refused = Outcome::Refused(RefusalReason::FreeForAll);
-    let decision = bench.at(10_000).order("c1", stop.clone());
-    let expected = bench.expect(vec![], vec![], vec![answer("c1", refused)]);
-    assert_eq!(decision, expected);
-
-    let mut bench = Bench::idle(required());
-    bench.at(2_000).charger(VehicleState::B, 0);
-    bench.at(3_000).order("c1", start());
-    let decision = bench.at(4_000).order("c2", stop);
-    let withdrawn = authorized(None);
-    assert!(decision.facts.iter().any(|fact| fact.change == withdrawn));
-}

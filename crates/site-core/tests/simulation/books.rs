@@ -144,6 +144,7 @@ impl Books {
             | Change::StatusChanged { .. }
             | Change::ClosingScheduled { .. }
             | Change::TransactionAssigned { .. }
+            | Change::SessionDisowned { .. }
             | Change::JournalSalvaged { .. }
             | Change::ClockCorrected { .. } => {}
         }
@@ -166,6 +167,7 @@ impl Books {
             CommandKind::ClearLimit => account.cap = None,
             CommandKind::StartSession { .. }
             | CommandKind::StopSession { .. }
+            | CommandKind::StopByTag { .. }
             | CommandKind::SetAvailable
             | CommandKind::SetUnavailable
             | CommandKind::Reset { .. } => {}

@@ -9,7 +9,7 @@ use site_core::{
 use site_model::{
     BootId, Change, ChargePointId, Command, CommandId, CommandKind, ConnectorId, ConnectorType,
     DeviceFault, DeviceId, EnergySource, Fact, IdTag, LimitOwner, Milliamps, Monotonic, Outcome,
-    Reading, Reservation, ReservationId, SessionId, Timestamp, WallTime,
+    Reading, Reservation, ReservationId, SessionId, Timestamp, WallTime, WattHours,
 };
 
 use crate::books::{Books, MAX_CURRENT, sound};
@@ -357,7 +357,23 @@ impl World {
         }
     }
 
+    /// The central system does not accept the tag of a session.
+    fn disown(&mut self) {
+        let open = self.site.open_sessions();
+        if let Some(session) = self.rng.choice(open) {
+            let (allowance, ends) = (WattHours(self.rng.u64(0..200)), self.rng.bool());
+            self.happen(Event::TagNotAccepted {
+                session,
+                allowance,
+                ends,
+            });
+        }
+    }
+
     fn order(&mut self, i: usize) {
+        if self.mood == Mood::Rough && self.chance(5) {
+            return self.disown();
+        }
         let kind = match self.rng.u8(0..10) {
             0..4 if i == 1 => CommandKind::StartSession {
                 id_tag: IdTag::new("CARD-1").unwrap(),
@@ -509,6 +525,7 @@ impl World {
                     Outcome::Superseded => "superseded",
                     Outcome::Refused(_) => panic!("a refused order was opened"),
                 }),
+                Change::SessionDisowned { .. } => count("disowned"),
                 Change::StatusChanged { status, .. } => count(status.as_str()),
                 Change::ReservationEnded { end, .. } => count(end.as_str()),
                 Change::ChargePointAnnounced(_)

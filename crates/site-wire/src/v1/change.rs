@@ -111,6 +111,7 @@ impl From<&model::Change> for Change {
                 connector,
                 meter_stop,
                 reason,
+                id_tag,
                 reconstructed,
             } => Self::SessionEnded {
                 session_id: session.to_string(),
@@ -118,10 +119,20 @@ impl From<&model::Change> for Change {
                 connector_id: connector.get(),
                 meter_stop_wh: meter_stop.0,
                 stop_reason: reason.to_string(),
+                id_tag: id_tag.as_ref().map(ToString::to_string),
                 reconstructed: reconstructed.map(|bounds| Reconstructed {
                     not_before_ms: bounds.not_before.0,
                     not_after_ms: bounds.not_after.0,
                 }),
+            },
+            M::SessionDisowned {
+                session,
+                up_to,
+                ends,
+            } => Self::SessionDisowned {
+                session_id: session.to_string(),
+                up_to_wh: up_to.0,
+                ends: *ends,
             },
             M::RegisterTied {
                 charge_point,
@@ -336,6 +347,7 @@ impl TryFrom<Change> for model::Change {
                 connector_id,
                 meter_stop_wh,
                 stop_reason,
+                id_tag,
                 reconstructed,
             } => Self::SessionEnded {
                 session: field::session(&session_id)?,
@@ -343,10 +355,20 @@ impl TryFrom<Change> for model::Change {
                 connector: field::connector(connector_id)?,
                 meter_stop: WattHours(meter_stop_wh),
                 reason: field::word("stop_reason", &stop_reason, StopReason::parse)?,
+                id_tag: id_tag.as_deref().map(field::id_tag).transpose()?,
                 reconstructed: reconstructed.map(|bounds| Reconstruction {
                     not_before: WallTime(bounds.not_before_ms),
                     not_after: WallTime(bounds.not_after_ms),
                 }),
+            },
+            Change::SessionDisowned {
+                session_id,
+                up_to_wh,
+                ends,
+            } => Self::SessionDisowned {
+                session: field::session(&session_id)?,
+                up_to: WattHours(up_to_wh),
+                ends,
             },
             Change::RegisterTied {
                 charge_point_id,
@@ -486,6 +508,9 @@ impl From<&CommandKind> for Order {
             CommandKind::StopSession { reason } => Self::StopSession {
                 stop_reason: (*reason != StopReason::Local).then(|| reason.to_string()),
             },
+            CommandKind::StopByTag { id_tag } => Self::StopByTag {
+                id_tag: id_tag.to_string(),
+            },
             CommandKind::SetLimit { limit } => Self::SetLimit { limit_ma: limit.0 },
             CommandKind::ClearLimit => Self::ClearLimit,
             CommandKind::SetAvailable => Self::SetAvailable,
@@ -513,6 +538,9 @@ impl TryFrom<&Order> for CommandKind {
                     .map_or(Ok(StopReason::Local), |reason| {
                         field::word("stop_reason", reason, StopReason::parse)
                     })?,
+            },
+            Order::StopByTag { id_tag } => Self::StopByTag {
+                id_tag: field::id_tag(id_tag)?,
             },
             Order::SetLimit { limit_ma } => Self::SetLimit {
                 limit: Milliamps(*limit_ma),

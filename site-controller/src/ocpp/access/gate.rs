@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ocpp::Text;
 use ocpp::v16::{AuthorizationStatus, IdTagInfo};
-use site_model::{ChargePointId, IdTag, RefusalReason, StopReason};
+use site_model::{ChargePointId, IdTag, RefusalReason};
 use station::authorize::{Learned, Verdict as Judged, Why, may_stop};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -95,9 +95,9 @@ impl Gate {
                 if !self.may_stop(began, parent, &id_tag).await {
                     return Shown::Refused("other_session");
                 }
-                let wish = Wish::Stop {
+                let wish = Wish::StopByTag {
                     session: session.clone(),
-                    reason: StopReason::Local,
+                    id_tag: presented.id_tag.clone(),
                 };
                 self.wish(presented, wish, Shown::Stops).await
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use site_model::{ConnectorId, IdTag, RefusalReason, StopReason};
+use site_model::{ConnectorId, IdTag, RefusalReason, WattHours};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -173,13 +173,13 @@ async fn while_the_central_system_is_away_list_and_cache_decide_even_after_a_pow
 #[tokio::test]
 async fn a_session_is_ended_by_its_own_tag_or_its_group_and_by_no_other() {
     let (mut bench, mut csms) = ready().await;
-    let stop = || Wish::Stop {
+    let stop = |by: &str| Wish::StopByTag {
         session: session("sess_1"),
-        reason: StopReason::Local,
+        id_tag: IdTag::new(by).unwrap(),
     };
     // Its own tag is not asked for: it may have been blocked or have expired since.
     let shown = present(&bench, "mine", Some("MINE"));
-    taken(&mut bench, stop()).await;
+    taken(&mut bench, stop("mine")).await;
     assert_eq!(told(shown).await, Shown::Stops);
     // Nothing is known of its group.
     let other = Shown::Refused("other_session");
@@ -197,7 +197,7 @@ async fn a_session_is_ended_by_its_own_tag_or_its_group_and_by_no_other() {
         let info = json!({"idTagInfo": {"status": "Accepted", "parentIdTag": group}});
         csms.answer(&call, info).await;
         if shown == Shown::Stops {
-            taken(&mut bench, stop()).await;
+            taken(&mut bench, stop("YOURS")).await;
         }
         assert_eq!(told(presented).await, shown);
     }
@@ -284,9 +284,10 @@ async fn a_cleared_cache_knows_nobody_and_a_list_that_is_wrong_is_told() {
     .await;
     taken(
         &mut bench,
-        Wish::Stop {
+        Wish::Disown {
             session: session("sess_1"),
-            reason: StopReason::DeAuthorized,
+            allowance: WattHours(0),
+            ends: true,
         },
     )
     .await;

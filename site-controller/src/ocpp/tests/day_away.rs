@@ -142,6 +142,7 @@ fn ends(number: i64) -> Change {
         connector: connector(number),
         meter_stop: register(number, 9_877),
         reason: StopReason::EvDisconnected,
+        id_tag: None,
         reconstructed: None,
     }
 }

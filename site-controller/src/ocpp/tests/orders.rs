@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use site_model::{
     CommandId, ConnectorId, IdTag, RefusalReason, Reservation, ReservationAnswer, ReservationId,
-    StopReason, WallTime,
+    StopReason, WallTime, WattHours,
 };
 use tokio::time::timeout;
 
@@ -141,11 +141,11 @@ async fn a_transaction_is_stopped_by_its_id_and_only_while_it_runs() {
     csms.ask("2", "RemoteStopTransaction", &json!({"transactionId": 77}))
         .await;
     let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
-    let stop = |reason| Wish::Stop {
+    let stop = Wish::Stop {
         session: session("sess_1"),
-        reason,
+        reason: StopReason::Remote,
     };
-    assert_eq!(request.wish, stop(StopReason::Remote));
+    assert_eq!(request.wish, stop);
     request.reply.send(Verdict::Accepted).unwrap();
     assert_eq!(csms.next().await, json!([3, "2", {"status": "Accepted"}]));
 
@@ -159,11 +159,36 @@ async fn a_transaction_is_stopped_by_its_id_and_only_while_it_runs() {
     let answer = json!({"transactionId": 78, "idTagInfo": {"status": "Blocked"}});
     csms.answer(&start, answer).await;
     let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
-    let unwanted = Wish::Stop {
-        session: session("sess_2"),
-        reason: StopReason::DeAuthorized,
+    let unwanted = |name: &str, allowance, ends| Wish::Disown {
+        session: session(name),
+        allowance: WattHours(allowance),
+        ends,
     };
-    assert_eq!(request.wish, unwanted);
+    assert_eq!(request.wish, unwanted("sess_2", 0, true));
+
+    // The keys say how much it may take, and whether it ends then.
+    for (key, value) in [
+        ("MaxEnergyOnInvalidId", "700"),
+        ("StopTransactionOnInvalidId", "false"),
+    ] {
+        csms.ask(
+            "3",
+            "ChangeConfiguration",
+            &json!({"key": key, "value": value}),
+        )
+        .await;
+        assert_eq!(csms.next().await, json!([3, "3", {"status": "Accepted"}]));
+    }
+    bench
+        .record(NOON, &[ended("sess_2", 3), started("sess_3", 3)])
+        .await;
+    let call = csms.call("StopTransaction").await;
+    csms.answer(&call, json!({})).await;
+    let start = csms.call("StartTransaction").await;
+    let answer = json!({"transactionId": 79, "idTagInfo": {"status": "Expired"}});
+    csms.answer(&start, answer).await;
+    let request = timeout(SOON, bench.wishes.recv()).await.unwrap().unwrap();
+    assert_eq!(request.wish, unwanted("sess_3", 700, false));
     bench.end().await;
 }
 

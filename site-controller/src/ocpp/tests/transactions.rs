@@ -62,6 +62,29 @@ async fn a_session_is_told_with_its_times_and_its_energy() {
 }
 
 #[tokio::test]
+async fn a_stop_names_the_tag_that_ended_the_session() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let mut by_tag = ended_by("sess_1", 2, StopReason::Local);
+    if let Change::SessionEnded { id_tag, .. } = &mut by_tag {
+        *id_tag = IdTag::new("COLLEAGUE").ok();
+    }
+    bench.record(NOON, &[started("sess_1", 1), by_tag]).await;
+    let start = csms.call("StartTransaction").await;
+    csms.begin(&start, 77).await;
+    let stop = csms.call("StopTransaction").await;
+    assert_eq!(
+        stop[3],
+        json!({
+            "transactionId": 77, "meterStop": 2, "timestamp": "2025-11-22T12:00:00Z",
+            "reason": "Local", "idTag": "COLLEAGUE",
+        })
+    );
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn what_happens_while_nobody_listens_is_told_in_order_after_a_power_cut() {
     let mut bench = Bench::start().await;
     let mut csms = bench.accept().await;
@@ -245,6 +268,7 @@ pub(super) fn ended_by(name: &str, meter: u64, reason: StopReason) -> Change {
         connector: ConnectorId::new(1).unwrap(),
         meter_stop: WattHours(meter),
         reason,
+        id_tag: None,
         reconstructed: None,
     }
 }

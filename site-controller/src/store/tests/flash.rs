@@ -282,6 +282,7 @@ fn ended(point: &ChargePointId, number: u64) -> Change {
         connector: one(),
         meter_stop: WattHours(12_345_678),
         reason: site_model::StopReason::EvDisconnected,
+        id_tag: None,
         reconstructed: None,
     }
 }

@@ -154,6 +154,7 @@ fn ended(name: &str) -> Change {
         connector: ConnectorId::new(1).unwrap(),
         meter_stop: WattHours(3),
         reason: StopReason::EvDisconnected,
+        id_tag: None,
         reconstructed: None,
     }
 }
