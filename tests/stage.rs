@@ -50,6 +50,14 @@ impl Stage {
         seed: u64,
         configure: impl FnOnce(&SimulatedSite) -> String,
     ) -> anyhow::Result<Self> {
+        Self::beside_the_cloud(seed, |site, _cloud| configure(site)).await
+    }
+
+    /// The same where the configuration names the cloud.
+    pub async fn beside_the_cloud(
+        seed: u64,
+        configure: impl FnOnce(&SimulatedSite, &Cloud) -> String,
+    ) -> anyhow::Result<Self> {
         let binaries = Binaries::beside_this_program()?;
         let folder = tempfile::tempdir()?;
         let cloud = Cloud::start(
@@ -65,7 +73,7 @@ impl Stage {
         let link = MqttLink {
             port: cloud.mqtt_port(),
         };
-        Gateway::configure(&gateway_folder, &enrolled, link, &configure(&site))?;
+        Gateway::configure(&gateway_folder, &enrolled, link, &configure(&site, &cloud))?;
         let gateway = Gateway::start(&binaries, &gateway_folder).await?;
         let api = cloud.api(&tenant.key)?;
         let stage = Self {
@@ -122,6 +130,7 @@ impl Stage {
             },
         )
         .await
+        .with_context(|| self.gateway.process.last_words())
     }
 
     /// Waits until the gateway has told the cloud everything.

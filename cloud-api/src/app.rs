@@ -194,20 +194,15 @@ impl Ground {
         commands.recover().await?;
         let id_tokens = IdTokens::new(db.clone(), clock.clone());
         let charge_points = ChargePoints::new(db.clone(), secrets, clock.clone(), fleet.clone());
-        let upkeep = Upkeep::new(
-            db.clone(),
-            clock.clone(),
-            stations.clone(),
-            id_tokens.clone(),
-        );
         let central = Central::new(
             db.clone(),
             fleet.clone(),
             clock.clone(),
             id_tokens.clone(),
             commands.clone(),
-            upkeep.clone(),
+            stations.clone(),
         );
+        let upkeep = central.upkeep();
         let door = Door::new(
             stations.clone(),
             charge_points.clone(),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use demo::{Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, until};
+use demo::{Gateway, SimulatedSite, until};
 use jiff::{Timestamp, ToSpan as _};
 use scenarios::{Stage, free_port};
 use serde_json::{Value, json};
@@ -254,38 +254,21 @@ async fn a_reservation_of_an_independent_central_system_is_used_expires_or_is_ta
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_lists_and_reservations_of_rest_hold_at_a_charge_point_behind_a_gateway()
 -> anyhow::Result<()> {
-    let binaries = Binaries::beside_this_program()?;
-    let folder = tempfile::tempdir()?;
-    let options = CloudOptions::default();
-    let cloud = Cloud::start(&binaries, &folder.path().join("cloud"), options).await?;
-    let tenant = cloud.tenant("Scenario", 1_000_000)?;
-    let api = cloud.api(&tenant.key)?;
-    let enrolled = cloud.enrol(&tenant.site_id)?;
-    let site = SimulatedSite::start(63).await?;
-    let gateway_folder = folder.path().join("gateway");
-    let link = MqttLink {
-        port: cloud.mqtt_port(),
-    };
-    Gateway::configure(
-        &gateway_folder,
-        &enrolled,
-        link,
-        &configuration(&site, &cloud),
-    )?;
-    let gateway = Gateway::start(&binaries, &gateway_folder).await?;
-    post(&api, "/tokens", &json!({"id_tag": "T1"})).await?;
+    let stage = Stage::beside_the_cloud(63, configuration).await?;
+    let Stage { api, gateway, .. } = &stage;
+    post(api, "/tokens", &json!({"id_tag": "T1"})).await?;
     post(
-        &api,
+        api,
         "/tokens",
         &json!({"id_tag": "T2", "status": "blocked"}),
     )
     .await?;
-    post(&api, "/tokens", &json!({"id_tag": "T3"})).await?;
+    post(api, "/tokens", &json!({"id_tag": "T3"})).await?;
 
     let list = json!({"charge_point_id": CHARGE_POINT, "list_version": 100, "update_type": "Full",
         "local_authorization_list": [{"idTag": "T1", "idTagInfo": {"status": "Accepted"}}]});
     until(SOON, "its socket is open and it takes a list", async || {
-        let sent = post(&api, "/ocpp16/send_local_list", &list).await;
+        let sent = post(api, "/ocpp16/send_local_list", &list).await;
         Ok(sent
             .ok()
             .filter(|told| told["response"]["status"] == "Accepted"))
@@ -293,44 +276,37 @@ async fn tokens_lists_and_reservations_of_rest_hold_at_a_charge_point_behind_a_g
     .await
     .with_context(|| gateway.process.last_words())?;
     let version = json!({"charge_point_id": CHARGE_POINT});
-    let version = post(&api, "/ocpp16/get_local_list_version", &version).await?;
+    let version = post(api, "/ocpp16/get_local_list_version", &version).await?;
     ensure!(version["response"]["listVersion"] == 100, "{version}");
 
-    let status = async |wanted: &str| {
-        until(SOON, &format!("REST says {wanted}"), async || {
-            let shown = api.status(CHARGE_POINT).await?;
-            Ok((shown["connectors"][0]["status"] == wanted).then_some(()))
-        })
-        .await
-        .with_context(|| gateway.process.last_words())
-    };
+    let status = async |wanted: &str| stage.status_becomes(CHARGE_POINT, wanted, SOON).await;
     status("Available").await?;
     let expires_at = (Timestamp::now() + 1.hour()).to_string();
     let wish = json!({"charge_point_id": CHARGE_POINT, "connector_id": 1, "id_tag": "T1", "expires_at": expires_at});
-    let reservation = post(&api, "/reservations", &wish).await?;
+    let reservation = post(api, "/reservations", &wish).await?;
     ensure!(reservation["state"] == "accepted", "{reservation}");
     status("Reserved").await?;
-    ensure!(present(&gateway, "T2")? == refused("blocked"));
-    ensure!(present(&gateway, "T3")? == refused("reserved"));
-    ensure!(present(&gateway, "T4")? == refused("invalid"));
+    ensure!(present(gateway, "T2")? == refused("blocked"));
+    ensure!(present(gateway, "T3")? == refused("reserved"));
+    ensure!(present(gateway, "T4")? == refused("invalid"));
 
-    let charger = &site.connector(CHARGE_POINT)?.charger;
+    let charger = &stage.connector(CHARGE_POINT)?.charger;
     charger.plug_in(car());
-    ensure!(present(&gateway, "T1")? == taken("accepted"));
+    ensure!(present(gateway, "T1")? == taken("accepted"));
     status("Charging").await?;
     let path = format!(
         "/reservations/{}",
         reservation["id"].as_str().unwrap_or_default()
     );
     until(SOON, "the reservation is used", async || {
-        let reservation = get(&api, &path).await?;
+        let reservation = get(api, &path).await?;
         Ok((reservation["state"] == "used").then_some(()))
     })
     .await?;
-    ensure!(present(&gateway, "T1")? == taken("stopping"));
+    ensure!(present(gateway, "T1")? == taken("stopping"));
     let sessions = format!("/sessions?charge_point_id={CHARGE_POINT}");
     let ended = until(SOON, "the session has ended", async || {
-        let all = get(&api, &sessions).await?;
+        let all = get(api, &sessions).await?;
         let reason = &all["sessions"][0]["stop_reason"];
         Ok(reason.is_string().then_some(all))
     })

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use demo::{Api, Binaries, Cloud, CloudOptions, Gateway, MqttLink, SimulatedSite, until};
+use demo::{Api, Cloud, SimulatedSite, until};
 use reqwest::Method;
+use scenarios::Stage;
 use serde_json::{Value, json};
 use simulator::Ev;
 
@@ -44,49 +45,28 @@ pub(crate) fn configuration(site: &SimulatedSite, cloud: &Cloud) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once()
 -> anyhow::Result<()> {
-    let binaries = Binaries::beside_this_program()?;
-    let folder = tempfile::tempdir()?;
-    let options = CloudOptions::default();
-    let cloud = Cloud::start(&binaries, &folder.path().join("cloud"), options).await?;
-    let tenant = cloud.tenant("Scenario", 1_000_000)?;
-    let api = cloud.api(&tenant.key)?;
-    let enrolled = cloud.enrol(&tenant.site_id)?;
-    let site = SimulatedSite::start(51).await?;
-    let gateway_folder = folder.path().join("gateway");
-    let link = MqttLink {
-        port: cloud.mqtt_port(),
-    };
-    let text = configuration(&site, &cloud);
-    Gateway::configure(&gateway_folder, &enrolled, link, &text)?;
-    let gateway = Gateway::start(&binaries, &gateway_folder).await?;
-
-    post(&api, "/tokens", &json!({"id_tag": "T1"})).await?;
+    let stage = Stage::beside_the_cloud(51, configuration).await?;
+    let Stage { api, gateway, .. } = &stage;
+    post(api, "/tokens", &json!({"id_tag": "T1"})).await?;
     let version = json!({"charge_point_id": CHARGE_POINT});
     until(
         DEADLINE,
         "its socket is open and the device answers",
         async || {
-            let asked = post(&api, "/ocpp16/get_local_list_version", &version).await;
+            let asked = post(api, "/ocpp16/get_local_list_version", &version).await;
             Ok(asked.ok().filter(|told| told["status"] == "Accepted"))
         },
     )
     .await
     .with_context(|| gateway.process.last_words())?;
 
-    let charger = &site.connector(CHARGE_POINT)?.charger;
+    let charger = &stage.connector(CHARGE_POINT)?.charger;
     let before = charger.energy_wh();
     charger.plug_in(Ev::three_phase_11_kw());
-    let status = async |wanted: &str| {
-        until(DEADLINE, &format!("REST says {wanted}"), async || {
-            let shown = api.status(CHARGE_POINT).await?;
-            Ok((shown["connectors"][0]["status"] == wanted).then_some(()))
-        })
-        .await
-        .with_context(|| gateway.process.last_words())
-    };
+    let status = async |wanted: &str| stage.status_becomes(CHARGE_POINT, wanted, DEADLINE).await;
     status("Preparing").await?;
     let order = json!({"charge_point_id": CHARGE_POINT, "connector_id": 1, "id_tag": "T1"});
-    let started = post(&api, "/sessions", &order).await?;
+    let started = post(api, "/sessions", &order).await?;
     ensure!(started["status"] == "Accepted", "{started}");
     status("Charging").await?;
     until(DEADLINE, "20 Wh have flowed", async || {
@@ -110,7 +90,7 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
         "set_power_limit",
         json!({"connector_id": 1, "limit_watts": 4_900}),
     );
-    let limited = post(&api, &orders, &limit).await?;
+    let limited = post(api, &orders, &limit).await?;
     ensure!(limited["status"] == "Accepted", "{limited}");
     register(7_100).await?;
     until(DEADLINE, "the vehicle takes no more", async || {
@@ -127,7 +107,7 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
         })
         .await?;
     let free = power("clear_power_limit", json!({"connector_id": 1}));
-    let freed = post(&api, &orders, &free).await?;
+    let freed = post(api, &orders, &free).await?;
     ensure!(freed["status"] == "Accepted", "{freed}");
     register(16_000).await?;
 
@@ -136,34 +116,34 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
         started["command_id"].as_str().unwrap_or("")
     );
     let session = until(DEADLINE, "the order tells its session", async || {
-        let command = get(&api, &command).await?;
+        let command = get(api, &command).await?;
         Ok(command["session_id"].as_str().map(str::to_owned))
     })
     .await?;
-    let running = get(&api, &format!("/sessions/{session}")).await?;
+    let running = get(api, &format!("/sessions/{session}")).await?;
     ensure!(
         running["status"] == "active" && running["transaction_id"].is_i64(),
         "{running}"
     );
 
-    let stopped = post(&api, &format!("/sessions/{session}/stop"), &json!({})).await?;
+    let stopped = post(api, &format!("/sessions/{session}/stop"), &json!({})).await?;
     ensure!(stopped["status"] == "Accepted", "{stopped}");
     let ended = until(DEADLINE, "the session has ended", async || {
-        let session = get(&api, &format!("/sessions/{session}")).await?;
+        let session = get(api, &format!("/sessions/{session}")).await?;
         Ok((session["status"] != "active").then_some(session))
     })
     .await?;
     ensure!(ended["stop_reason"] == "Remote", "{ended}");
     let energy = ended["energy_kwh"].as_f64().unwrap_or(0.0);
     ensure!(energy > 0.0, "{ended}");
-    let all = get(&api, &format!("/sessions?charge_point_id={CHARGE_POINT}")).await?;
+    let all = get(api, &format!("/sessions?charge_point_id={CHARGE_POINT}")).await?;
     ensure!(all["total"] == 1, "no session exists twice: {all}");
     let command = format!(
         "/cpo/commands/{}",
         stopped["command_id"].as_str().unwrap_or("")
     );
     until(DEADLINE, "the stop is done", async || {
-        let command = get(&api, &command).await?;
+        let command = get(api, &command).await?;
         Ok((command["state"] == "completed").then_some(()))
     })
     .await?;

@@ -29,7 +29,7 @@ use crate::fleet::Fleet;
 use crate::id::OrganisationId;
 use crate::id_token::IdTokens;
 use crate::ingest::apply::{Fault, Step, run};
-use crate::station::{Answering, Refused, Station, System};
+use crate::station::{Answering, Refused, Station, Stations, System};
 
 pub use limit::PowerLimit;
 pub(crate) use upkeep::taken;
@@ -78,7 +78,7 @@ impl System<V16> for Central {
 }
 
 impl Central {
-    /// A central system on this database and fleet.
+    /// A central system on this database and fleet, for these stations.
     #[must_use]
     pub fn new(
         db: Db,
@@ -86,8 +86,9 @@ impl Central {
         clock: Clock,
         id_tokens: IdTokens,
         commands: Commands,
-        upkeep: Upkeep,
+        stations: Stations,
     ) -> Self {
+        let upkeep = Upkeep::new(db.clone(), clock.clone(), stations, id_tokens.clone());
         Self(Arc::new(Parts {
             db,
             fleet,
@@ -96,6 +97,12 @@ impl Central {
             commands,
             upkeep,
         }))
+    }
+
+    /// What it keeps up at its stations by itself, to be run.
+    #[must_use]
+    pub fn upkeep(&self) -> Upkeep {
+        self.0.upkeep.clone()
     }
 
     async fn answer_known(&self, known: &Known, request: Request) -> Result<Response, Refused> {

@@ -197,29 +197,19 @@ impl World {
         let (recorder, _recording) = frames.record();
         let stations = Stations::new(clock.clone(), fleet.clone(), recorder);
         let commands = Commands::new(db.clone(), clock.clone());
-        let stores = Stores {
-            attempts: Attempts::new(db.clone(), clock.clone()),
-            charge_points: ChargePoints::new(
-                db.clone(),
-                secrets.clone(),
-                clock.clone(),
-                fleet.clone(),
-            ),
-            id_tokens: IdTokens::new(db.clone(), clock.clone()),
-            sessions: Sessions::new(db.clone()),
-            dispatch: Dispatch::new(
-                commands.clone(),
-                stations.clone(),
-                fleet.clone(),
-                clock.clone(),
-            ),
-            reservations: Reservations::new(db.clone(), clock.clone()),
-            frames,
-            ocpp_endpoint: "wss://csms.example.com/ocpp/".to_owned(),
-        };
+        let fixed = (&db, &clock, &fleet);
+        let stores = stores(fixed, &secrets, &commands, &stations, frames);
         let charge_points = stores.charge_points.clone();
         let id_tokens = stores.id_tokens.clone();
-        let (upkeep, central) = central(&db, &clock, &fleet, &stations, &id_tokens, &commands);
+        let central = Central::new(
+            db.clone(),
+            fleet.clone(),
+            clock.clone(),
+            id_tokens.clone(),
+            commands.clone(),
+            stations.clone(),
+        );
+        let upkeep = central.upkeep();
         let door = Door::new(
             stations.clone(),
             charge_points.clone(),
@@ -410,29 +400,28 @@ impl World {
     }
 }
 
-fn central(
-    db: &Db,
-    clock: &Clock,
-    fleet: &Fleet,
-    stations: &Stations,
-    id_tokens: &IdTokens,
+fn stores(
+    (db, clock, fleet): (&Db, &Clock, &Fleet),
+    secrets: &ServerSecrets,
     commands: &Commands,
-) -> (Upkeep, Central) {
-    let upkeep = Upkeep::new(
-        db.clone(),
-        clock.clone(),
-        stations.clone(),
-        id_tokens.clone(),
-    );
-    let central = Central::new(
-        db.clone(),
-        fleet.clone(),
-        clock.clone(),
-        id_tokens.clone(),
-        commands.clone(),
-        upkeep.clone(),
-    );
-    (upkeep, central)
+    stations: &Stations,
+    frames: Frames,
+) -> Stores {
+    Stores {
+        attempts: Attempts::new(db.clone(), clock.clone()),
+        charge_points: ChargePoints::new(db.clone(), secrets.clone(), clock.clone(), fleet.clone()),
+        id_tokens: IdTokens::new(db.clone(), clock.clone()),
+        sessions: Sessions::new(db.clone()),
+        dispatch: Dispatch::new(
+            commands.clone(),
+            stations.clone(),
+            fleet.clone(),
+            clock.clone(),
+        ),
+        reservations: Reservations::new(db.clone(), clock.clone()),
+        frames,
+        ocpp_endpoint: "wss://csms.example.com/ocpp/".to_owned(),
+    }
 }
 
 pub(crate) fn bearer(method: &str, path: &str, key: &str) -> axum::http::request::Builder {

@@ -74,7 +74,7 @@ impl ConnectorState {
                 },
             ));
         }
-        self.availability_facts(key, facts);
+        self.restriction_facts(key, facts);
         if let Some(granted) = &self.granted {
             facts.push(fact(
                 granted.at,
@@ -88,7 +88,8 @@ impl ConnectorState {
         }
     }
 
-    fn availability_facts(&self, key: &Key, facts: &mut Vec<Fact>) {
+    /// What keeps the connector from being used, now or soon, and what limits it besides.
+    fn restriction_facts(&self, key: &Key, facts: &mut Vec<Fact>) {
         let (charge_point, connector) = (&key.charge_point, key.connector);
         if let Some(at) = self.out_of_operation {
             facts.push(fact(

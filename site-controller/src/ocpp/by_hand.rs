@@ -121,10 +121,9 @@ impl LinkByHand {
     /// Takes a text message; gives the frame that answers it. Waits as [`LinkByHand::say`] does.
     ///
     /// # Errors
-    /// Why the socket is to be closed, once that is written.
+    /// Why the socket is to be closed.
     pub async fn hear(&mut self, text: &str) -> Result<Option<String>, &'static str> {
-        let (answer, close) = self.0.task.heard(text).await;
-        close.map_or(Ok(answer), Err)
+        self.0.task.heard(text).await
     }
 
     /// Gives up what was not answered in time.

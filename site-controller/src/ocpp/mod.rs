@@ -37,6 +37,7 @@ use site_model::{
 };
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -63,6 +64,8 @@ pub use station::Registration;
 
 /// Orders of central systems that may wait for the core; beyond it their links wait.
 const REQUESTS_MAX: usize = 16;
+/// How long the core may take for an order: a commit, and what waits before it.
+const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How one charge point's link is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +182,16 @@ struct Wishes {
 }
 
 impl Wishes {
-    /// Asks the site; whether it takes the wish comes once that is safe on disk.
+    /// What the site says to a wish, once that is safe on disk.
+    async fn ask(&self, id: Option<CommandId>, wish: Wish) -> Result<Verdict, String> {
+        let asked = async {
+            let verdict = self.make(id, wish).await?;
+            verdict.await.map_err(|_| "the site stops".to_owned())
+        };
+        in_time(asked).await
+    }
+
+    /// The same for whoever need not wait for it.
     async fn make(
         &self,
         id: Option<CommandId>,
@@ -196,6 +208,13 @@ impl Wishes {
         sent.map(|()| verdict)
             .map_err(|_| "the site stops".to_owned())
     }
+}
+
+/// Gives up what the site does not answer.
+async fn in_time<T>(asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    timeout(SITE_ANSWERS_WITHIN, asked)
+        .await
+        .unwrap_or_else(|_elapsed| Err("the site does not answer".to_owned()))
 }
 
 /// What [`Stations::spawn`] started.

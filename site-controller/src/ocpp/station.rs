@@ -67,22 +67,30 @@ impl Registration {
 }
 
 /// What a message of the central system leads to.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Nothing more.
+    Done,
     /// To be written.
-    pub(super) answer: Option<String>,
+    Answer(String),
     /// To be asked of the site; its fate answers this call.
-    pub(super) order: Option<(MessageId, Order)>,
+    Order(MessageId, Order),
     /// For the task: the security extension and firmware management.
-    pub(super) extension: Option<(MessageId, Request)>,
+    Extension(MessageId, Request),
     /// To be stored; then this call is answered.
-    pub(super) configure: Option<Configure>,
+    Configure(Configure),
     /// To be asked of the charging profiles.
-    pub(super) profiles: Option<(MessageId, Request)>,
+    Profiles(MessageId, Request),
     /// For the task: who may charge.
-    pub(super) access: Option<(MessageId, Request)>,
+    Access(MessageId, Request),
     /// The socket is to be closed, for this reason.
-    pub(super) close: Option<&'static str>,
+    Close(&'static str),
+}
+
+impl Heard {
+    fn answered(answer: Option<String>) -> Self {
+        answer.map_or(Self::Done, Self::Answer)
+    }
 }
 
 /// A change of a configuration key, on its way into the store.
@@ -344,27 +352,23 @@ impl Station {
             Received::Settled(settled) => {
                 let told = self.settled(now, settled);
                 tracing::trace!("{told}");
-                Heard::default()
+                Heard::Done
             }
             Received::Refused(refusal) => {
                 tracing::warn!(
                     "A message of the central system was refused: {}",
                     refusal.why
                 );
-                Heard {
-                    answer: refusal.text,
-                    ..Heard::default()
-                }
+                Heard::answered(refusal.text)
             }
             Received::Stray(id) => {
                 tracing::warn!(message.id = %id, "The central system answered a call that was not made");
-                Heard::default()
+                Heard::Done
             }
-            Received::Repeated(_) => Heard::default(),
-            Received::Flood => Heard {
-                close: Some("the central system sends calls without waiting for answers"),
-                ..Heard::default()
-            },
+            Received::Repeated(_) => Heard::Done,
+            Received::Flood => {
+                Heard::Close("the central system sends calls without waiting for answers")
+            }
         }
     }
 
@@ -373,10 +377,7 @@ impl Station {
             return self.configuration_asked(call.id, request);
         }
         if extension::is_ours(&call.request) {
-            return Heard {
-                extension: Some((call.id, call.request)),
-                ..Heard::default()
-            };
+            return Heard::Extension(call.id, call.request);
         }
         let asked = if let Request::TriggerMessage(request) = &call.request {
             let status = self.triggered(since_start(now), request);
@@ -396,29 +397,11 @@ impl Station {
             {
                 self.answer(&call.id, &order.answer(Verdict::Refused(None)))
             }
-            Asked::Order(order) => {
-                return Heard {
-                    order: Some((call.id, order)),
-                    ..Heard::default()
-                };
-            }
-            Asked::Access => {
-                return Heard {
-                    access: Some((call.id, call.request)),
-                    ..Heard::default()
-                };
-            }
-            Asked::Profiles => {
-                return Heard {
-                    profiles: Some((call.id, call.request)),
-                    ..Heard::default()
-                };
-            }
+            Asked::Order(order) => return Heard::Order(call.id, order),
+            Asked::Access => return Heard::Access(call.id, call.request),
+            Asked::Profiles => return Heard::Profiles(call.id, call.request),
         };
-        Heard {
-            answer,
-            ..Heard::default()
-        }
+        Heard::answered(answer)
     }
 
     fn configuration_asked(
@@ -428,19 +411,16 @@ impl Station {
     ) -> Heard {
         let (key, value) = (request.key.as_str(), request.value.expose());
         match self.settings.change(key, value) {
-            Change::Store(settings, key, value) => Heard {
-                configure: Some(Configure {
-                    id,
-                    settings,
-                    key,
-                    value,
-                }),
-                ..Heard::default()
-            },
-            Change::Refuse(status) => Heard {
-                answer: self.answer(&id, &ChangeConfigurationResponse::new(status).into()),
-                ..Heard::default()
-            },
+            Change::Store(settings, key, value) => Heard::Configure(Configure {
+                id,
+                settings,
+                key,
+                value,
+            }),
+            Change::Refuse(status) => {
+                let response = ChangeConfigurationResponse::new(status);
+                Heard::answered(self.answer(&id, &response.into()))
+            }
         }
     }
 

@@ -21,8 +21,8 @@ use super::extension::Extension;
 use super::queue::{Queue, Settled, Told};
 use super::security::events::Kind;
 use super::socket::Socket;
-use super::station::{Configure, Station};
-use super::{Shared, Verdict, Wish, Wishes};
+use super::station::{Configure, Heard, Station};
+use super::{Shared, Verdict, Wish, Wishes, in_time};
 use crate::back_off::BackOff;
 use crate::clock::Clock;
 use crate::ids;
@@ -38,8 +38,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const NO_PINGS: Duration = Duration::from_secs(86_400);
 /// A socket on which nothing came for so long after a ping is dead.
 const PONG_WITHIN: Duration = Duration::from_secs(90);
-/// How long the core may take for an order: a commit, and what waits before it.
-const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// When the id of a transaction was not recorded, its start is told again after this time.
 const NOTE_AGAIN: Duration = Duration::from_secs(1);
 /// How long the goodbye may take.
@@ -267,18 +265,13 @@ impl Task {
             session: session.clone(),
             transaction_id,
         };
-        let noted = async {
-            let verdict = self.wishes.make(None, wish).await?;
-            verdict.await.map_err(|_| "the site stops".to_owned())
-        };
-        let problem = match timeout(SITE_ANSWERS_WITHIN, noted).await {
-            Ok(Ok(_)) => {
+        let problem = match self.wishes.ask(None, wish).await {
+            Ok(_) => {
                 let (now, mut meters) = (self.clock.now(), self.shared.meters.lock());
                 meters.begun(&now, &session, transaction_id);
                 return Ok(());
             }
-            Ok(Err(problem)) => problem,
-            Err(_elapsed) => "the site does not answer".to_owned(),
+            Err(problem) => problem,
         };
         tracing::error!(
             charge_point.id = %self.endpoint.charge_point,
@@ -308,13 +301,10 @@ impl Task {
         message: Option<Result<Message, Error>>,
     ) -> Result<(), String> {
         match message {
-            Some(Ok(Message::Text(text))) => {
-                let (answer, close) = self.heard(&text).await;
-                if let Some(answer) = answer {
-                    write(socket, Message::text(answer)).await?;
-                }
-                close.map_or(Ok(()), |why| Err(why.to_owned()))
-            }
+            Some(Ok(Message::Text(text))) => match self.heard(&text).await? {
+                Some(answer) => write(socket, Message::text(answer)).await,
+                None => Ok(()),
+            },
             Some(Ok(Message::Binary(_))) => {
                 Err("the central system sent bytes where OCPP-J has texts".to_owned())
             }
@@ -337,26 +327,18 @@ impl Task {
         }
     }
 
-    /// Takes a text message: what answers it, and why the socket is to be closed, if it is.
-    pub(super) async fn heard(&mut self, text: &str) -> (Option<String>, Option<&'static str>) {
-        let heard = self.station.receive(&self.clock.now(), text);
-        let mut answer = heard.answer;
-        if let Some((id, order)) = heard.order {
-            answer = self.ordered(&id, &order).await;
-        }
-        if let Some((id, request)) = heard.extension {
-            answer = self.extension_asked(&id, request).await;
-        }
-        if let Some((id, request)) = heard.access {
-            answer = self.access_asked(&id, &request).await;
-        }
-        if let Some(change) = heard.configure {
-            answer = self.configure(change).await;
-        }
-        if let Some((id, request)) = heard.profiles {
-            answer = self.profiles_asked(&id, request).await;
-        }
-        (answer, heard.close)
+    /// Takes a text message: what answers it. An error is why the socket is to be closed.
+    pub(super) async fn heard(&mut self, text: &str) -> Result<Option<String>, &'static str> {
+        Ok(match self.station.receive(&self.clock.now(), text) {
+            Heard::Done => None,
+            Heard::Answer(answer) => Some(answer),
+            Heard::Order(id, order) => self.ordered(&id, &order).await,
+            Heard::Extension(id, request) => self.extension_asked(&id, request).await,
+            Heard::Access(id, request) => self.access_asked(&id, &request).await,
+            Heard::Configure(change) => self.configure(change).await,
+            Heard::Profiles(id, request) => self.profiles_asked(&id, request).await,
+            Heard::Close(why) => return Err(why),
+        })
     }
 
     /// A changed key holds once it is stored.
@@ -392,10 +374,9 @@ impl Task {
     /// Asks the site, and answers the call with what it says.
     async fn ordered(&mut self, id: &MessageId, order: &Order) -> Option<String> {
         let asked = self.ask(CommandId::new(id.as_str()).ok(), order);
-        let failed = match timeout(SITE_ANSWERS_WITHIN, asked).await {
-            Ok(Ok(verdict)) => return self.station.answer(id, &order.answer(verdict)),
-            Ok(Err(problem)) => problem,
-            Err(_elapsed) => "the site does not answer".to_owned(),
+        let failed = match in_time(asked).await {
+            Ok(verdict) => return self.station.answer(id, &order.answer(verdict)),
+            Err(problem) => problem,
         };
         tracing::error!(
             charge_point.id = %self.endpoint.charge_point,
@@ -481,8 +462,7 @@ impl Task {
                 operative: *operative,
             },
         };
-        let verdict = self.wishes.make(id, wish).await?;
-        verdict.await.map_err(|_| "the site stops".to_owned())
+        self.wishes.ask(id, wish).await
     }
 
     async fn woken(

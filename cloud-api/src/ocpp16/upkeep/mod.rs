@@ -83,8 +83,7 @@ enum Said {
 
 impl Upkeep {
     /// Nothing is done before [`Upkeep::run`].
-    #[must_use]
-    pub fn new(db: Db, clock: Clock, stations: Stations, id_tokens: IdTokens) -> Self {
+    pub(super) fn new(db: Db, clock: Clock, stations: Stations, id_tokens: IdTokens) -> Self {
         let wake = Arc::clone(id_tokens.changed());
         Self(Arc::new(Shared {
             db,

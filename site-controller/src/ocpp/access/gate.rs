@@ -22,8 +22,6 @@ use crate::store::{Store, access};
 /// How long the central system may take to say whether a tag may charge: somebody waits at the
 /// charger. After that it counts as away.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// How long the core may take for an order: a commit, and what waits before it.
-const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// One charge point's gate.
 #[derive(Debug)]
@@ -191,15 +189,12 @@ impl Gate {
     }
 
     async fn wish(&self, presented: &Presentation, wish: Wish, taken: Shown) -> Shown {
-        let Ok(verdict) = self.wishes.make(presented.id.clone(), wish).await else {
-            return Shown::Refused("site_silent");
-        };
-        match timeout(SITE_ANSWERS_WITHIN, verdict).await {
-            Ok(Ok(Verdict::Accepted)) => taken,
-            Ok(Ok(Verdict::Refused(reason))) => {
+        match self.wishes.ask(presented.id.clone(), wish).await {
+            Ok(Verdict::Accepted) => taken,
+            Ok(Verdict::Refused(reason)) => {
                 Shown::Refused(reason.map_or("not_possible", |reason| reason.as_str()))
             }
-            Ok(Ok(Verdict::Reservation(_) | Verdict::Scheduled) | Err(_)) | Err(_) => {
+            Ok(Verdict::Reservation(_) | Verdict::Scheduled) | Err(_) => {
                 Shown::Refused("site_silent")
             }
         }

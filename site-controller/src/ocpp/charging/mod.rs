@@ -18,7 +18,7 @@ use site_model::{CommandId, ConnectorId, Milliamps, SessionId, Timestamp};
 use station::charging::Charging;
 use station::profiles::{Electrics, ProfileRules};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, Verdict, Wish, Wishes};
@@ -34,8 +34,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const LOOK_SOON: Duration = Duration::from_secs(1);
 /// With no profile installed nothing changes by itself.
 const FAR: Duration = Duration::from_secs(86_400);
-/// How long the core may take: a commit, and what waits before it.
-const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 /// The link asks one thing at a time.
 const ASKS_MAX: usize = 4;
 
@@ -205,24 +203,13 @@ impl Keeper {
             return;
         }
         self.told = None;
-        let told = self.ask_site(None, Wish::ProfilesLimit(limits.clone()));
+        let told = self.site.ask(None, Wish::ProfilesLimit(limits.clone()));
         match told.await {
             Ok(_) => self.told = Some(limits),
             Err(problem) => {
                 tracing::warn!(charge_point.id = %self.site.charge_point, "The limits of charging profiles are told again: {problem}");
             }
         }
-    }
-
-    async fn ask_site(&self, id: Option<CommandId>, wish: Wish) -> Result<Verdict, String> {
-        let asked = async {
-            let verdict = self.site.make(id, wish).await?;
-            verdict.await.map_err(|_| "the site stops".to_owned())
-        };
-        let late = |_| Err("the site does not answer".to_owned());
-        timeout(SITE_ANSWERS_WITHIN, asked)
-            .await
-            .unwrap_or_else(late)
     }
 
     async fn answer(&mut self, ask: Ask) {
@@ -337,7 +324,7 @@ impl Keeper {
                 return false;
             }
         };
-        let verdict = self.ask_site(start.id, start.wish).await;
+        let verdict = self.site.ask(start.id, start.wish).await;
         // Of a start whose fate is not known the profile stays until the site shows what came of it.
         if matches!(verdict, Ok(Verdict::Refused(_)))
             && let Err(problem) = self.keep(before).await
