@@ -30,7 +30,7 @@ pub(super) struct Log {
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     page: u32,
-    /// Size after the commit that it ends, 0 if it ends none.
+    /// Size after the commit that it ends, 0 if it ends none of this generation.
     size: u32,
     at: usize,
     good: bool,
@@ -107,9 +107,12 @@ fn frames(log: &[u8], header: Option<(u32, u32)>, big_endian: bool) -> Vec<Frame
         // After a bad frame either its content or its checksum may be what was damaged.
         let sums = before.map(|starts| starts.map(sum));
         let good = salt(frame) == wanted && sums.is_some_and(|sums| sums.contains(&told));
+        // Where a torn commit left out a frame there may be one of an older generation: both words of
+        // its salt differ, and the commit that it ends is not one of these.
+        let older = salt(frame).0 != wanted.0 && salt(frame).1 != wanted.1;
         found.push(Frame {
             page: word(frame, 0),
-            size: word(frame, 4),
+            size: if older { 0 } else { word(frame, 4) },
             at: HEADER + i * FRAME + FRAME_HEADER,
             good,
         });

@@ -194,6 +194,55 @@ async fn a_torn_last_commit_is_no_damage() {
     assert_eq!(again.found.last_sequence, 39);
 }
 
+#[tokio::test]
+async fn where_a_torn_commit_leaves_a_frame_of_the_logs_last_round_nothing_is_damaged() {
+    const FRAME: usize = 24 + 4_096;
+    let (live, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut first = open(live.path());
+    let log = live.path().join("journal.sqlite-wal");
+    for number in 1..=40 {
+        first.store.append(vec![session(number)], None);
+        committed(&mut first).await;
+    }
+    let other = Connection::open(live.path().join("journal.sqlite")).unwrap();
+    other
+        .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+        .unwrap();
+    // The next round, up to where the last one ended a commit.
+    let mut number = 40;
+    let (before, at) = loop {
+        number += 1;
+        first.store.append(vec![session(number)], None);
+        committed(&mut first).await;
+        let log = fs::read(&log).unwrap();
+        let older = |at: &usize| log[at + 8..at + 16] != log[16..24];
+        let at = (32..log.len()).step_by(FRAME).find(older).unwrap();
+        if log[at + 4..at + 8] != [0; 4] {
+            break (log, at);
+        }
+    };
+    let batch = (number + 1..number + 60).map(session);
+    first.store.append(batch.collect(), None);
+    committed(&mut first).await;
+    let mut torn = fs::read(&log).unwrap();
+    assert_ne!(torn[at..at + FRAME], before[at..at + FRAME]);
+    torn[at..at + FRAME].copy_from_slice(&before[at..at + FRAME]);
+    fs::copy(
+        live.path().join("journal.sqlite"),
+        dir.path().join("journal.sqlite"),
+    )
+    .unwrap();
+    fs::write(dir.path().join("journal.sqlite-wal"), torn).unwrap();
+
+    let again = open(dir.path());
+    assert_eq!(
+        (again.found.journal.clone(), &again.found.notices),
+        (first.found.journal.clone(), &vec![])
+    );
+    assert_eq!(again.found.last_sequence, number);
+    drop(other);
+}
+
 /// One bit, a page of zeros or a cut in the file or its log, anywhere: the daemon starts, every fact that
 /// comes back is one that was stored, once and in order, and if any is missing that is told.
 #[tokio::test]
