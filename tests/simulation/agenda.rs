@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use site_model::{Milliamps, WattHours};
 
 use crate::gateway::Publish;
-use crate::plan::Strike;
+use crate::plan::{Fault, Strike};
 
 /// What can happen next.
 #[derive(Debug, Clone)]
@@ -70,7 +70,24 @@ pub(crate) enum What {
         connection: u64,
         payload: Vec<u8>,
     },
-    BackUp,
+    BackUp(Fault),
+    Dial {
+        place: usize,
+        boot: u64,
+    },
+    /// A link has something to do.
+    Wake,
+    AtCsms {
+        place: usize,
+        socket: u64,
+        frame: String,
+    },
+    AtLink {
+        place: usize,
+        /// Absent: whichever stands.
+        socket: Option<u64>,
+        frame: String,
+    },
     Begin(Strike),
     End(Strike),
 }
@@ -80,6 +97,9 @@ impl What {
     pub(crate) fn name(&self) -> String {
         if let Self::AtBroker { .. } | Self::AtCloud { .. } | Self::AtGateway { .. } = self {
             return "a message".to_owned();
+        }
+        if let Self::AtCsms { place, .. } | Self::AtLink { place, .. } = self {
+            return format!("a frame of {place}");
         }
         format!("{self:?}")
     }

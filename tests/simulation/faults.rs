@@ -60,6 +60,19 @@ impl World {
                 self.cut();
                 self.forget_messages();
             }
+            Fault::CsmsDown => {
+                self.links.csms.down_until_ms = self.now_ms + strike.lasts_ms;
+                self.hang_up_all();
+            }
+            Fault::CsmsSlow => self.links.csms.slow_until_ms = self.now_ms + strike.lasts_ms,
+            Fault::CsmsFlaky => self.links.csms.flaky_until_ms = self.now_ms + strike.lasts_ms,
+            Fault::CsmsRefuses => {
+                self.links.csms.refuses_until_ms = self.now_ms + strike.lasts_ms;
+            }
+            Fault::CsmsRestored => {
+                self.links.csms.restore();
+                self.hang_up_all();
+            }
             Fault::Disorder => self.network.disorder_until_ms = self.now_ms + strike.lasts_ms,
             Fault::Silence => self.silence(strike),
             Fault::Reboot => self.reboot(strike.place),
@@ -88,10 +101,23 @@ impl World {
             | Fault::BrokerDown
             | Fault::CloudDown
             | Fault::CloudRestored
+            | Fault::CsmsDown
+            | Fault::CsmsSlow
+            | Fault::CsmsFlaky
+            | Fault::CsmsRefuses
+            | Fault::CsmsRestored
             | Fault::Disorder
             | Fault::Reboot
             | Fault::WrongAnswer
             | Fault::BootIn1970 => {}
+        }
+    }
+
+    pub(crate) fn back_up(&mut self, fault: Fault) {
+        if fault == Fault::CsmsRestored {
+            self.links.csms.back_up();
+        } else {
+            self.cloud.back_up();
         }
     }
 
@@ -199,6 +225,7 @@ impl World {
 
     fn drop_gateway(&mut self) {
         self.cut();
+        self.unlink();
         let inside = self.rt.enter();
         self.gateway = None;
         drop(inside);
@@ -225,6 +252,7 @@ impl World {
         self.network.closed_until_ms = 0;
         self.network.cloud_down_until_ms = 0;
         self.network.disorder_until_ms = 0;
+        self.links.csms.heal();
         self.clock_off_ms = Some(0);
         for place in 0..PLACES {
             self.hear_again(place);

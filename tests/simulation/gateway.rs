@@ -12,13 +12,15 @@ use firmware_agent::BusDiagnostics;
 use site_controller::buses::Buses;
 use site_controller::clock::{Clock, SystemTime};
 use site_controller::lifecycle::Heart;
-use site_controller::ocpp::Stations;
+use site_controller::ocpp::{LinkByHand, StationRequest, Stations};
 use site_controller::runtime::{Input, Parts, Runtime};
 use site_controller::secret::Secret;
 use site_controller::store::{Options, Store, StoreEvent, Writer};
 use site_controller::uplink::{BrokerConfig, Dialogue, Tls, Uplink, UplinkConfig, Wire};
 use site_core::SiteConfig;
-use site_model::{BootId, DeviceId, Fact, GatewayId, JournalId, Milliamps, WallTime};
+use site_model::{
+    BootId, ChargePointId, DeviceId, Fact, GatewayId, JournalId, Milliamps, WallTime,
+};
 use site_wire::v1::Envelope;
 use tokio::sync::mpsc;
 
@@ -86,6 +88,9 @@ pub(crate) struct Start {
     pub(crate) replay: Vec<Fact>,
     pub(crate) last_sequence: u64,
     pub(crate) notices: Vec<String>,
+    /// The charge points' links to their central system, and what that wants.
+    pub(crate) links: Vec<LinkByHand>,
+    pub(crate) requests: mpsc::Receiver<StationRequest>,
 }
 
 /// A running daemon.
@@ -105,13 +110,20 @@ impl Gateway {
         let system = Arc::clone(&setup.system);
         let source = move || *system.lock().unwrap_or_else(PoisonError::into_inner);
         let clock = Clock::of_build(setup.built_at, setup.boot, Arc::new(source));
-        let (opened, writer) = Store::open_by_hand(setup.dir, clock.now(), setup.options).unwrap();
+        let (opened, mut writer) =
+            Store::open_by_hand(setup.dir, clock.now(), setup.options).unwrap();
         let (store, events, mut found) = (opened.store, opened.events, opened.found);
+        let points = setup.config.charge_points.iter();
+        let points: Vec<ChargePointId> = points.map(|point| point.id.clone()).collect();
+        let links = Stations::by_hand(&points, &store, found.last_sequence, &clock);
+        let links = complete(&mut writer, links);
         let start = Start {
             journal: found.journal.clone(),
             replay: found.replay.clone(),
             last_sequence: found.last_sequence,
             notices: found.notices.clone(),
+            links: links.links,
+            requests: links.requests,
         };
         let site = site_controller::app::rebuild(setup.config, &mut found, &clock);
         let uplink = UplinkConfig {
@@ -129,7 +141,7 @@ impl Gateway {
             clock: clock.clone(),
             store: store.clone(),
             uplink,
-            stations: Stations::default(),
+            stations: links.stations,
             buses: lines.clone(),
             heart: Heart::new(),
             gateway: setup.gateway,
@@ -169,6 +181,19 @@ impl Gateway {
             Poll::Ready(facts) => facts,
             Poll::Pending => panic!("the writer did not answer a read"),
         }
+    }
+}
+
+/// Lets the journal's writer and this go on until this is done.
+fn complete<T>(writer: &mut Writer, doing: impl Future<Output = T>) -> T {
+    let mut doing = pin!(doing);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(done) = doing.as_mut().poll(&mut context) {
+            return done;
+        }
+        writer.turn_once();
+        std::thread::yield_now();
     }
 }
 

@@ -17,6 +17,16 @@ const DISK_STILL_BAD_MS: u64 = 60_000;
 const JOURNAL_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 impl World {
+    /// Something waits for the journal's writer.
+    pub(crate) fn disk_wanted(&mut self) {
+        if !self.disk_due {
+            self.disk_due = true;
+            self.disk_due_since_ms = self.now_ms;
+            let ms = self.rng.u64(2..60);
+            self.after(ms, What::Disk);
+        }
+    }
+
     pub(crate) fn turn_disk(&mut self) {
         self.disk_due = false;
         if self.gateway.is_none() {

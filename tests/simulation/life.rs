@@ -67,7 +67,8 @@ impl World {
         drop(inside);
         self.gateway = Some(gateway);
         self.report.count("starts of the daemon");
-        self.started(start);
+        self.started(&start);
+        self.link_up(start.links, start.requests);
     }
 
     fn options(&self) -> Options {
@@ -77,7 +78,7 @@ impl World {
         }
     }
 
-    fn started(&mut self, start: Start) {
+    fn started(&mut self, start: &Start) {
         self.report
             .note(&format!("{} started {}", self.now_ms, start.last_sequence));
         self.disk_fails = !start.notices.is_empty();

@@ -10,6 +10,7 @@
 
 mod agenda;
 mod cloud;
+mod csms;
 mod days;
 mod disk;
 mod faults;
@@ -17,6 +18,7 @@ mod gateway;
 mod hardware;
 mod journal;
 mod life;
+mod links;
 mod model;
 mod network;
 mod orders;

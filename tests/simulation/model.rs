@@ -329,6 +329,29 @@ impl Model {
         );
     }
 
+    /// The session that a message about a transaction of this charge point tells of, and whether the
+    /// fact begins it; none for facts that no message tells.
+    pub(crate) fn told_of<'a>(
+        &self,
+        charge_point: &ChargePointId,
+        fact: &'a Fact,
+    ) -> Option<(&'a SessionId, bool)> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "no message tells the other facts"
+        )]
+        let (session, begins) = match &fact.change {
+            Change::SessionStarted { session, .. } => (session, true),
+            Change::MeterRead { session, .. } | Change::SessionEnded { session, .. } => {
+                (session, false)
+            }
+            _ => return None,
+        };
+        let of = self.by_id.get(session).map(|index| &self.sessions[*index]);
+        of.filter(|of| of.charge_point == *charge_point)?;
+        Some((session, begins))
+    }
+
     /// No order is left without a fate, no session without an end.
     pub(crate) fn is_settled(&self) {
         assert_eq!(self.open_orders, BTreeSet::new(), "orders without a fate");

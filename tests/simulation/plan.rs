@@ -36,6 +36,16 @@ pub(crate) enum Fault {
     CloudDown,
     /// The cloud goes on from its backup of an hour ago.
     CloudRestored,
+    /// The charge points' central system is away.
+    CsmsDown,
+    /// It takes minutes to answer.
+    CsmsSlow,
+    /// Its answers are lost, come twice, or on another socket.
+    CsmsFlaky,
+    /// It refuses every second message.
+    CsmsRefuses,
+    /// It goes on from its backup of an hour ago.
+    CsmsRestored,
     /// The broker passes messages on twice and late.
     Disorder,
     /// A charger is silent.
@@ -49,7 +59,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Crash,
         Self::PowerCut,
         Self::TornCommit,
@@ -61,6 +71,11 @@ impl Fault {
         Self::BrokerDown,
         Self::CloudDown,
         Self::CloudRestored,
+        Self::CsmsDown,
+        Self::CsmsSlow,
+        Self::CsmsFlaky,
+        Self::CsmsRefuses,
+        Self::CsmsRestored,
         Self::Disorder,
         Self::Silence,
         Self::Reboot,
@@ -81,6 +96,11 @@ impl Fault {
             Self::BrokerDown => "fault: broker down",
             Self::CloudDown => "fault: cloud down",
             Self::CloudRestored => "fault: cloud restored from a backup",
+            Self::CsmsDown => "fault: central system down",
+            Self::CsmsSlow => "fault: central system slow",
+            Self::CsmsFlaky => "fault: central system's answers lost, twice and late",
+            Self::CsmsRefuses => "fault: central system refuses",
+            Self::CsmsRestored => "fault: central system restored from a backup",
             Self::Disorder => "fault: messages twice and late",
             Self::Silence => "fault: device silent",
             Self::Reboot => "fault: device rebooted",
@@ -99,7 +119,10 @@ impl Fault {
             Self::DiskSlow => 1..10,
             Self::Partition | Self::BrokerDown => 1..180,
             Self::CloudDown => 1..40,
-            Self::CloudRestored => return 60 * MINUTE_MS,
+            Self::CloudRestored | Self::CsmsRestored => return 60 * MINUTE_MS,
+            Self::CsmsDown => 5..300,
+            Self::CsmsSlow | Self::CsmsRefuses => 1..40,
+            Self::CsmsFlaky => 10..120,
             Self::Disorder => 10..240,
             Self::Silence => 1..90,
             Self::Reboot | Self::WrongAnswer => return 0,

@@ -28,6 +28,7 @@ impl World {
         }
         self.times_are_right();
         self.cloud_has_the_same_books();
+        self.transactions_are_told();
         let simulated = self.now_ms;
         self.report.simulated_ms += simulated;
         self.report.seeds = 1;

@@ -15,6 +15,7 @@ use crate::agenda::{Agenda, What};
 use crate::cloud::Cloud;
 use crate::disk::Disk;
 use crate::gateway::Gateway;
+use crate::links::Links;
 use crate::model::Model;
 use crate::network::Network;
 use crate::place::{PLACES, Place, Stretch, site};
@@ -101,6 +102,7 @@ pub(crate) struct World {
     pub(crate) disk_fails: bool,
     pub(crate) network: Network,
     pub(crate) cloud: Cloud,
+    pub(crate) links: Links,
     pub(crate) model: Model,
     pub(crate) orders: Vec<Order>,
     /// When no facts could be stored, or nothing was there to see.
@@ -155,6 +157,7 @@ impl World {
             disk_fails: false,
             network: Network::default(),
             cloud,
+            links: Links::default(),
             model: Model::default(),
             orders: Vec::new(),
             blind: Vec::new(),
@@ -183,8 +186,8 @@ impl World {
             }
         }
         for strike in strikes(&mut self.rng) {
-            if strike.fault == Fault::CloudRestored {
-                self.at(strike.at_ms, What::BackUp);
+            if let Fault::CloudRestored | Fault::CsmsRestored = strike.fault {
+                self.at(strike.at_ms, What::BackUp(strike.fault));
                 self.at(strike.at_ms + strike.lasts_ms, What::Begin(strike));
             } else {
                 self.at(strike.at_ms, What::Begin(strike));
@@ -243,6 +246,7 @@ impl World {
             } else {
                 self.pump();
             }
+            self.turn_links();
         }
         self.pass_until(end_ms);
     }
@@ -341,7 +345,20 @@ impl World {
                 connection,
                 payload,
             } => self.at_gateway(connection, &payload),
-            What::BackUp => self.cloud.back_up(),
+            What::BackUp(fault) => self.back_up(fault),
+            What::Dial { place, boot } => self.dial(place, boot),
+            // Whoever is due is looked at after each event.
+            What::Wake => {}
+            What::AtCsms {
+                place,
+                socket,
+                frame,
+            } => self.at_csms(place, socket, &frame),
+            What::AtLink {
+                place,
+                socket,
+                frame,
+            } => self.at_link(place, socket, frame),
             What::Begin(strike) => self.begin(strike),
             What::End(strike) => self.end(strike),
         }
@@ -391,11 +408,8 @@ impl World {
             .gateway
             .as_ref()
             .is_some_and(|gateway| gateway.facts_waiting() > 0);
-        if waiting && !self.disk_due {
-            self.disk_due = true;
-            self.disk_due_since_ms = self.now_ms;
-            let ms = self.rng.u64(2..60);
-            self.after(ms, What::Disk);
+        if waiting {
+            self.disk_wanted();
         }
         if self.network.up && !self.pump_due {
             self.pump_due = true;
