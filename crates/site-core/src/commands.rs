@@ -387,7 +387,11 @@ impl Turn<'_> {
         let stopped = state.session.is_none() && state.authorized.is_none();
         match kind {
             CommandKind::StartSession { .. } => {
-                state.session.is_some() && !state.is_ending() && setpoint.offers(range.minimum)
+                // What pauses a session that has begun (SuspendedEVSE) is somebody else's limit.
+                let limit = state.granted_limit();
+                let paused = limit == Milliamps::PAUSE && setpoint.holds(limit, range);
+                let offered = setpoint.offers(range.minimum);
+                state.session.is_some() && !state.is_ending() && (offered || paused)
             }
             CommandKind::StopSession { .. } | CommandKind::StopByTag { .. } => {
                 stopped && self.is_stopped(i)
@@ -416,8 +420,16 @@ impl Turn<'_> {
         for i in 0..self.site.connectors.len() {
             let state = self.state(i);
             let stopped = state.session.is_none() && state.authorized.is_none();
-            let charging = state.session.is_some()
-                && state.status.as_ref().map(|s| s.value.status) == Some(ConnectorStatus::Charging);
+            let shown = state.status.as_ref().map(|status| status.value.status);
+            let begun = matches!(
+                shown,
+                Some(
+                    ConnectorStatus::Charging
+                        | ConnectorStatus::SuspendedEv
+                        | ConnectorStatus::SuspendedEvse
+                )
+            );
+            let charging = state.session.is_some() && !state.is_ending() && begun;
             self.close_open(i, Outcome::Applied, |kind| match kind {
                 CommandKind::StartSession { .. } => charging,
                 CommandKind::StopSession { .. }

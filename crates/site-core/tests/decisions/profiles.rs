@@ -1,11 +1,11 @@
 //! What charging profiles leave a connector: one owner of its limit among the others.
 
 use site_core::Event;
-use site_model::{Change, CommandKind, ConnectorId, LimitOwner, Milliamps, VehicleState};
+use site_model::{Change, CommandKind, ConnectorId, LimitOwner, Milliamps, Outcome, VehicleState};
 
 use crate::bench::{
-    Bench, authorized, begun, cp, free, granted, nothing, one, publish, required, status, tag,
-    write,
+    Bench, authorized, begun, closed, cp, free, granted, nothing, one, publish, required, status,
+    tag, write,
 };
 
 fn left(limit: Option<u32>) -> Event {
@@ -101,6 +101,37 @@ fn the_lowest_owner_rules_whoever_spoke_last() {
         (16_000, LimitOwner::Installation),
         "a profile never raises"
     );
+}
+
+#[test]
+fn a_start_at_a_connector_that_a_limit_pauses_is_done_once_its_session_has_begun() {
+    let mut bench = Bench::idle(required());
+    bench.at(1_500).tell(left(Some(0)));
+    bench.at(2_000).charger(VehicleState::A, 0);
+    let start = CommandKind::StartSession {
+        id_tag: tag("CARD-1"),
+        parent: None,
+    };
+    bench.at(3_000).order("c1", start);
+    let waits = bench.at(4_000).charger(VehicleState::A, 0);
+    assert_eq!(waits, nothing(), "nobody is plugged in");
+    let decision = bench.at(5_000).charger(VehicleState::B, 0);
+    assert_eq!(bench.site.open_sessions().len(), 1);
+    let done = closed("c1", Outcome::Applied);
+    assert!(
+        decision.facts.iter().any(|fact| fact.change == done),
+        "{decision:?}"
+    );
+    let decision = bench.at(60_000).deadline();
+    let expired = closed("c1", Outcome::Expired);
+    assert!(
+        decision.facts.iter().all(|fact| fact.change != expired),
+        "{decision:?}"
+    );
+    // It charges once the limit lets it.
+    bench.at(61_000).tell(left(None));
+    bench.at(62_000).charger(VehicleState::C, 16_000);
+    assert_eq!(bench.site.open_sessions().len(), 1);
 }
 
 #[test]
