@@ -518,6 +518,7 @@ impl<B: Buses> Runtime<B> {
             now: self.parts.clock.now(),
             link: self.parts.uplink.status(),
             stations: self.parts.stations.status(),
+            owed: self.parts.stations.owed(),
             figures: self.parts.store.figures(),
             flash: &self.flash,
             storage_problem: self.storage_problem.as_deref().or(self.damage.as_deref()),

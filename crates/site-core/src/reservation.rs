@@ -214,6 +214,15 @@ impl Turn<'_> {
         }
     }
 
+    /// Takes back whatever is kept at a charge point.
+    pub(crate) fn end_reservations_of(&mut self, charge_point: &ChargePointId) {
+        let kept = self.site.state.kept(charge_point);
+        let all: Vec<ReservationId> = kept.map(|kept| kept.id).collect();
+        for id in all {
+            self.end_reservation(charge_point.clone(), id, ReservationEnd::Cancelled);
+        }
+    }
+
     pub(crate) fn end_reservation(
         &mut self,
         charge_point: ChargePointId,

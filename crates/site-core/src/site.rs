@@ -186,6 +186,7 @@ impl Turn<'_> {
         self.announce();
         self.close_commands_of_last_boot();
         self.end_sessions_of_removed_connectors();
+        self.take_removed_charge_points_away();
     }
 
     fn announce(&mut self) {
@@ -200,7 +201,11 @@ impl Turn<'_> {
             {
                 announcement.central_system = known.central_system.clone();
             }
-            if known != Some(&announcement) {
+            let moves =
+                known.is_some_and(|known| known.central_system != announcement.central_system);
+            if moves {
+                self.go_over(announcement);
+            } else if known != Some(&announcement) {
                 self.record(Change::ChargePointAnnounced(announcement));
             }
         }
@@ -217,7 +222,30 @@ impl Turn<'_> {
         });
         let moving: Vec<Announcement> = moving.map(announcement).collect();
         for announcement in moving {
-            self.record(Change::ChargePointAnnounced(announcement));
+            self.go_over(announcement);
+        }
+    }
+
+    /// Whom a central system had a connector kept for is nobody to the next one.
+    fn go_over(&mut self, announcement: Announcement) {
+        self.end_reservations_of(&announcement.charge_point);
+        self.record(Change::ChargePointAnnounced(announcement));
+    }
+
+    /// A charge point that is no longer configured has no central system.
+    fn take_removed_charge_points_away(&mut self) {
+        let announced = self.site.state.announced.values().map(|known| &known.value);
+        let configured = &self.site.charge_points;
+        let removed = announced.filter(|known| {
+            let mut configured = configured.iter();
+            known.central_system.is_some() && !configured.any(|one| one.id == known.charge_point)
+        });
+        let removed: Vec<Announcement> = removed.cloned().collect();
+        for known in removed {
+            self.go_over(Announcement {
+                central_system: None,
+                ..known
+            });
         }
     }
 

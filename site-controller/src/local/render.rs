@@ -2,7 +2,9 @@
 
 use site_model::RefusalReason;
 
-use super::report::{ChargePoint, Cloud, Connector, Device, Failsafe, Ocpp, StatusReport, Storage};
+use super::report::{
+    ChargePoint, Cloud, Connector, Device, Failsafe, Ocpp, Owed, StatusReport, Storage,
+};
 
 /// Columns of the terminal that the page is made for.
 const COLUMNS: usize = 80;
@@ -35,6 +37,7 @@ pub fn render(report: &StatusReport) -> String {
     for charge_point in &report.charge_points {
         charge_point_block(&mut page, charge_point, report.now_ms);
     }
+    owed_block(&mut page, &report.owed);
     if !report.meters.is_empty() {
         page.line("");
     }
@@ -200,13 +203,30 @@ fn ocpp(page: &mut Page, link: &Ocpp, now_ms: i64) {
     page.entry("  OCPP", &format!("{}: {state}, {waiting}", link.address));
     if link.set_aside > 0 {
         let refused = counted(link.set_aside, "message");
+        let why = link.set_aside_why.as_deref().unwrap_or("unknown");
         page.entry(
             "",
-            &format!("{refused} REFUSED for good, kept in the journal"),
+            &format!("{refused} NOT TAKEN, kept in the journal; the newest: {why}"),
         );
     }
     if let Some(error) = &link.last_error {
         page.entry("", error);
+    }
+}
+
+fn owed_block(page: &mut Page, all: &[Owed]) {
+    if !all.is_empty() {
+        page.line("");
+    }
+    for owed in all {
+        let waits = counted(owed.waiting, "message");
+        page.entry(
+            &owed.charge_point_id,
+            &format!("has left {}: {waits} still to be told there", owed.address),
+        );
+        if let Some(error) = &owed.last_error {
+            page.entry("", error);
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub struct StatusReport {
     pub storage: Storage,
     /// Charge points.
     pub charge_points: Vec<ChargePoint>,
+    /// What they owe to central systems that they have left.
+    pub owed: Vec<Owed>,
     /// Meters that are only observed.
     pub meters: Vec<Meter>,
     /// Lines.
@@ -125,8 +127,23 @@ pub struct Ocpp {
     pub registration: String,
     /// Starts and ends of sessions that are still to be told.
     pub waiting: u64,
-    /// Messages about transactions that the central system would not take.
+    /// Messages about transactions that no central system would take.
     pub set_aside: u64,
+    /// Why the newest of them is there.
+    pub set_aside_why: Option<String>,
+    /// What went wrong last, with what to do.
+    pub last_error: Option<String>,
+}
+
+/// What a charge point owes to a central system that it has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// Who.
+    pub charge_point_id: String,
+    /// To whom.
+    pub address: String,
+    /// Starts and ends of sessions that are still to be told there.
+    pub waiting: u64,
     /// What went wrong last, with what to do.
     pub last_error: Option<String>,
 }
@@ -261,6 +278,7 @@ pub(crate) struct Source<'a> {
     pub(crate) now: Timestamp,
     pub(crate) link: LinkStatus,
     pub(crate) stations: BTreeMap<ChargePointId, StationStatus>,
+    pub(crate) owed: Vec<crate::ocpp::Owed>,
     pub(crate) figures: Figures,
     pub(crate) flash: &'a FlashUse,
     pub(crate) storage_problem: Option<&'a str>,
@@ -315,6 +333,7 @@ impl Source<'_> {
                 .iter()
                 .map(|view| charge_point(view, now, &self.stations))
                 .collect(),
+            owed: self.owed.into_iter().map(owed).collect(),
             meters: meters.collect(),
             buses: self.buses.iter().map(bus).collect(),
         }
@@ -346,7 +365,17 @@ fn ocpp(link: &StationStatus) -> Ocpp {
         registration: link.registration.as_str().to_owned(),
         waiting: link.waiting,
         set_aside: link.set_aside,
+        set_aside_why: link.set_aside_why.clone(),
         last_error: link.last_error.clone(),
+    }
+}
+
+fn owed(owed: crate::ocpp::Owed) -> Owed {
+    Owed {
+        charge_point_id: owed.charge_point.to_string(),
+        address: owed.address,
+        waiting: owed.waiting,
+        last_error: owed.last_error,
     }
 }
 

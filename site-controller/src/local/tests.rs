@@ -282,6 +282,12 @@ fn report() -> StatusReport {
             notices: vec![],
         },
         charge_points: vec![charging(), offline()],
+        owed: vec![Owed {
+            charge_point_id: "CP-LEFT".into(),
+            address: "wss://before.example:443/CP-LEFT".into(),
+            waiting: 2,
+            last_error: Some("the central system hung up".into()),
+        }],
         meters: vec![Meter {
             device: "grid".into(),
             power_w: Some(-1_250),
@@ -305,6 +311,7 @@ fn charging() -> ChargePoint {
             registration: "accepted".into(),
             waiting: 0,
             set_aside: 1,
+            set_aside_why: Some("it was refused".into()),
             last_error: None,
         }),
         connectors: vec![Connector {
@@ -341,6 +348,7 @@ fn offline() -> ChargePoint {
             registration: "unknown".into(),
             waiting: 2,
             set_aside: 0,
+            set_aside_why: None,
             last_error: Some("the central system hung up".into()),
         }),
         connectors: vec![Connector {

@@ -12,9 +12,10 @@ use site_model::ChargePointId;
 use station::profiles::Electrics;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    Endpoint, Link, LinkParts, REQUESTS_MAX, StationRequest, StationStatus, Stations, Url,
+    Around, Endpoint, Link, LinkParts, REQUESTS_MAX, StationRequest, StationStatus, Stations, Url,
     forget_others,
 };
 use crate::clock::Clock;
@@ -47,8 +48,18 @@ impl Stations {
     ) -> LinksByHand {
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let (desk, _nobody_is_there) = mpsc::channel(1);
+        let (mut stations, mut links) = (Self::default(), Vec::new());
+        let around = Around {
+            store: store.clone(),
+            clock: clock.clone(),
+            requests: requests.clone(),
+            owed: stations.owed.clone(),
+            ends: stations.committed.subscribe(),
+            stop: CancellationToken::new(),
+        };
         let parts = LinkParts {
             store,
+            around: &around,
             last_sequence,
             clock,
             desk: &desk,
@@ -57,7 +68,6 @@ impl Stations {
         };
         let endpoints: Vec<Endpoint> = charge_points.iter().map(endpoint).collect();
         forget_others(&endpoints, store).await;
-        let (mut stations, mut links) = (Self::default(), Vec::new());
         for endpoint in endpoints {
             let link = parts.link(endpoint).await;
             let charge_point = link.task.endpoint.charge_point.clone();

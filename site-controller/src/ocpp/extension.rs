@@ -68,10 +68,20 @@ impl Extension {
         turn: Arc<Semaphore>,
     ) -> Self {
         let (sender, news) = mpsc::channel(PROGRESS_MAX);
+        Self::with(security, Jobs::new(data_dir, desk, turn, sender), news)
+    }
+
+    /// Towards another central system: what the one before ordered ends.
+    pub(super) fn anew(&self, security: Security) -> Self {
+        let (sender, news) = mpsc::channel(PROGRESS_MAX);
+        Self::with(security, self.jobs.anew(sender), news)
+    }
+
+    fn with(security: Security, jobs: Jobs, news: mpsc::Receiver<Progress>) -> Self {
         let now = Instant::now();
         Self {
             security,
-            jobs: Jobs::new(data_dir, desk, turn, sender),
+            jobs,
             news,
             renew: false,
             failure: None,

@@ -7,7 +7,7 @@ use ocpp::v16::{
     BootNotificationRequest, ChargePointErrorCode, ChargePointStatus, StatusNotificationRequest,
 };
 use ocpp::{Text, Time};
-use site_model::{ChargePointView, ConnectorStatus, ConnectorView, Timestamp};
+use site_model::{Announcement, ChargePointView, ConnectorStatus, ConnectorView, Timestamp};
 
 /// What the central system is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,30 @@ impl Face {
         Self {
             boot,
             notices: dated.collect(),
+        }
+    }
+}
+
+impl Face {
+    /// Of a charge point that is elsewhere by now, as it was announced last.
+    pub(super) fn of_one_that_left(announcement: &Announcement) -> Self {
+        let gone = Dated {
+            notice: Notice {
+                status: ChargePointStatus::Unavailable,
+                error: ChargePointErrorCode::NoError,
+                info: Some(Text::cut("at another central system")),
+                vendor_error: None,
+            },
+            since: None,
+        };
+        let connectors = announcement.connectors.iter();
+        let numbers = std::iter::once(0).chain(connectors.map(|one| one.connector.get()));
+        Self {
+            boot: BootNotificationRequest::new(
+                Text::cut(&announcement.model),
+                Text::cut(&announcement.vendor),
+            ),
+            notices: numbers.map(|number| (number, gone.clone())).collect(),
         }
     }
 }

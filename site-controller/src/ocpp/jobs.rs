@@ -67,6 +67,12 @@ impl Jobs {
         }
     }
 
+    /// No job; those that ran end with the last of these.
+    pub(super) fn anew(&self, news: mpsc::Sender<Progress>) -> Self {
+        let turn = Arc::clone(&self.turn);
+        Self::new(self.data_dir.clone(), self.desk.clone(), turn, news)
+    }
+
     /// Removes what a download left behind when the daemon was cut off.
     pub(super) async fn clean(&self, charge_point: &ChargePointId) {
         // There is nothing as a rule.

@@ -9,10 +9,12 @@ mod diagnostics;
 mod endpoint;
 mod extension;
 mod face;
+mod farewell;
 mod firmware;
 mod jobs;
 mod messages;
 mod meters;
+mod moves;
 mod outbox;
 mod progress;
 mod queue;
@@ -35,7 +37,7 @@ use site_model::{
     RefusalReason, Reservation, ReservationAnswer, ReservationId, SessionId, StopReason, Timestamp,
     WallTime, WattHours,
 };
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -43,15 +45,16 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::runtime::LocalRequest;
 use crate::store::Store;
-use crate::store::stations::{self, Place};
+use crate::store::stations;
 use access::{Access, Gate, PRESENTED_MAX};
 use charging::Keeper;
 use extension::Extension;
 use face::Face;
+use farewell::{AllOwed, Around, Farewells};
 use meters::Meters;
-use queue::Queue;
+use moves::Place;
+use queue::{Queue, Settled, Told};
 use reset::Reset;
-use security::Security;
 use settings::Settings;
 use station::Station;
 use task::Task;
@@ -66,6 +69,8 @@ pub use station::Registration;
 const REQUESTS_MAX: usize = 16;
 /// How long the core may take for an order: a commit, and what waits before it.
 const SITE_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+/// When the id of a transaction was not recorded, its start is told again after this time.
+const NOTE_AGAIN: Duration = Duration::from_secs(1);
 
 /// How one charge point's link is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +85,32 @@ pub struct StationStatus {
     pub last_error: Option<String>,
     /// Starts and ends of sessions that are still to be told.
     pub waiting: u64,
-    /// Messages about transactions that the central system would not take; the journal's file keeps them.
+    /// Messages about transactions that no central system would take; the journal's file keeps them.
     pub set_aside: u64,
+    /// Why the newest of them is there.
+    pub set_aside_why: Option<String>,
+}
+
+impl StationStatus {
+    fn has_set_aside(&mut self, told: &Told) {
+        self.set_aside += told.set_aside;
+        if told.why.is_some() {
+            self.set_aside_why.clone_from(&told.why);
+        }
+    }
+}
+
+/// What a charge point still owes to a central system that it has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// Who.
+    pub charge_point: ChargePointId,
+    /// To whom.
+    pub address: String,
+    /// Starts and ends of sessions that are still to be told there.
+    pub waiting: u64,
+    /// What went wrong last, with what to do.
+    pub last_error: Option<String>,
 }
 
 /// What a central system wants of the site.
@@ -208,6 +237,22 @@ impl Wishes {
         sent.map(|()| verdict)
             .map_err(|_| "the site stops".to_owned())
     }
+
+    /// Has the id of a session's transaction recorded.
+    async fn note(&self, session: SessionId, transaction_id: i64) -> Result<(), Settled> {
+        let wish = Wish::Assigned {
+            session,
+            transaction_id,
+        };
+        let Err(problem) = self.ask(None, wish).await else {
+            return Ok(());
+        };
+        tracing::error!(
+            charge_point.id = %self.charge_point,
+            "The start of a transaction is told again, because its id was not recorded: {problem}"
+        );
+        Err(Settled::Again(NOTE_AGAIN))
+    }
 }
 
 /// Gives up what the site does not answer.
@@ -232,6 +277,9 @@ pub struct Links {
 #[derive(Debug, Default)]
 pub struct Stations {
     links: BTreeMap<ChargePointId, Arc<Shared>>,
+    owed: AllOwed,
+    /// The journal's end, as far as it is safe on disk.
+    committed: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -258,25 +306,34 @@ struct State {
     list_conflict: bool,
     /// The charge point is to begin anew.
     reset: Option<Reset>,
+    /// A fact on its way into the journal announces the charge point at another central system.
+    leaves: bool,
 }
 
 impl State {
-    fn new(address: String, place: &Place, last_sequence: u64) -> Self {
+    fn new(place: &Place, last_sequence: u64) -> Self {
         Self {
             face: None,
             last_sequence,
             status: StationStatus {
-                address,
+                address: place.endpoint.address(),
                 connected_since: None,
                 registration: Registration::Unknown,
                 last_error: None,
                 waiting: place.waiting,
-                set_aside: place.set_aside,
+                set_aside: place.set_aside.0,
+                set_aside_why: place.set_aside.1.clone(),
             },
             clock_set: None,
             list_conflict: false,
             reset: None,
+            leaves: false,
         }
+    }
+
+    /// Facts up to here may be told where the charge point is; what follows may be for another one.
+    fn last_told_here(&self) -> u64 {
+        if self.leaves { 0 } else { self.last_sequence }
     }
 }
 
@@ -292,8 +349,18 @@ impl Stations {
         stop: &CancellationToken,
     ) -> Links {
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
+        let (committed, ends) = watch::channel(last_sequence);
+        let around = Around {
+            store: store.clone(),
+            clock: clock.clone(),
+            requests: requests.clone(),
+            owed: AllOwed::default(),
+            ends,
+            stop: stop.clone(),
+        };
         let parts = LinkParts {
             store,
+            around: &around,
             last_sequence,
             clock,
             desk,
@@ -313,13 +380,20 @@ impl Stations {
             tasks.spawn(link.task.run(stop.clone()));
         }
         drop(parts);
+        for farewells in moves::without_endpoint(&links, &around).await {
+            tasks.spawn(farewells.ended());
+        }
         let all = tokio::spawn(async move {
             while let Some(ended) = tasks.join_next().await {
                 ended.expect("the task of a link ends by itself");
             }
         });
         Links {
-            stations: Self { links },
+            stations: Self {
+                links,
+                owed: around.owed,
+                committed,
+            },
             tasks: all,
             requests: received,
         }
@@ -380,6 +454,13 @@ impl Stations {
             {
                 link.charging.authorized(connector, somebody);
             }
+            if let Change::ChargePointAnnounced(announcement) = &fact.change
+                && let Some(link) = self.links.get(&announcement.charge_point)
+                && let Some(central_system) = &announcement.central_system
+            {
+                let mut state = link.state();
+                state.leaves = central_system.address != state.status.address;
+            }
         }
     }
 
@@ -391,10 +472,17 @@ impl Stations {
 
     /// Facts up to this sequence are safe on disk.
     pub fn committed(&self, last_sequence: u64) {
+        self.committed.send_replace(last_sequence);
         for link in self.links.values() {
             link.state().last_sequence = last_sequence;
             link.changed.notify_one();
         }
+    }
+
+    /// What is owed to central systems that charge points have left.
+    #[must_use]
+    pub fn owed(&self) -> Vec<Owed> {
+        self.owed.all().values().cloned().collect()
     }
 
     /// How each link is doing.
@@ -410,6 +498,7 @@ impl Stations {
 /// What the links of a gateway share when they are made.
 struct LinkParts<'a> {
     store: &'a Store,
+    around: &'a Around,
     last_sequence: u64,
     clock: &'a Clock,
     desk: &'a mpsc::Sender<LocalRequest>,
@@ -429,9 +518,9 @@ impl LinkParts<'_> {
     async fn link(&self, endpoint: Endpoint) -> Link {
         let (store, clock) = (self.store, self.clock);
         let charge_point = endpoint.charge_point.clone();
+        let place = moves::place_of(&endpoint, self.around).await;
         let settings = settings_of(&endpoint, store).await;
-        let place = place_of(&charge_point, store, self.last_sequence).await;
-        let state = State::new(endpoint.address(), &place, self.last_sequence);
+        let state = State::new(&place, self.last_sequence);
         let access = Access::restored(&charge_point, store, settings.clone()).await;
         let (gate, presented) = mpsc::channel(PRESENTED_MAX);
         let meters = Arc::new(Meters::new(&endpoint.electrics, &settings));
@@ -451,16 +540,19 @@ impl LinkParts<'_> {
         let (keeper, profiles) =
             Keeper::new(rules, wishes.clone(), store, clock, Arc::clone(&shared));
         let (gate, asking) = Gate::new(&shared, store, clock, presented, &wishes, &profiles);
-        let security = Security::load(store.dir(), &endpoint).await;
+        let mut farewells = Farewells::new(self.around.clone(), Some(Arc::clone(&shared)));
+        farewells.begin(place.left).await;
         let mut station = Station::new(settings);
-        station.set_security_profile(security.profile());
+        station.set_security_profile(place.security.profile());
         let (dir, desk) = (store.dir().to_owned(), self.desk.clone());
         let task = Task {
-            endpoint,
+            endpoint: place.endpoint,
+            configured: endpoint,
+            farewells,
             station,
-            extension: Extension::new(security, dir, desk, Arc::clone(&self.turn)),
+            extension: Extension::new(place.security, dir, desk, Arc::clone(&self.turn)),
             store: store.clone(),
-            queue: Queue::new(store.clone(), charge_point, place.cursor, meters),
+            queue: Queue::new(store.clone(), place.line, place.cursor, meters),
             profiles,
             wishes,
             asking,
@@ -469,21 +561,6 @@ impl LinkParts<'_> {
         };
         Link { task, keeper, gate }
     }
-}
-
-/// Where the file says that the charge point stands. While it cannot be had nothing is told; the
-/// daemon's notices say why.
-async fn place_of(charge_point: &ChargePointId, store: &Store, end: u64) -> Place {
-    let id = charge_point.clone();
-    let place = store.work(move |db| stations::begin(db, &id, end)).await;
-    place.unwrap_or_else(|problem| {
-        tracing::error!(charge_point.id = %charge_point, "Its transactions are told after the next start: {problem}");
-        Place {
-            cursor: u64::MAX,
-            waiting: 0,
-            set_aside: 0,
-        }
-    })
 }
 
 /// The keys as the central system left them.
@@ -502,10 +579,10 @@ async fn forget_others(endpoints: &[Endpoint], store: &Store) {
         .iter()
         .map(|endpoint| endpoint.charge_point.clone())
         .collect();
-    let gone = store.work(move |db| stations::forget_others(db, &wanted));
-    for charge_point in gone.await.unwrap_or_default() {
-        tracing::warn!(
-            "{charge_point} has no central system any more: what it had not told is not told"
+    let forgotten = store.work(move |db| stations::forget_others(db, &wanted));
+    if let Err(problem) = forgotten.await {
+        tracing::debug!(
+            "What central systems set up that charge points have no more is forgotten later: {problem}"
         );
     }
 }

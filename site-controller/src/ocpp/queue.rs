@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ocpp::v16::{Action, AuthorizationStatus, IdTagInfo, Request, Response, TransactionData, V16};
 use ocpp::{Action as _, Fate, MessageId, Payload as _, Time};
-use site_model::{Change, ChargePointId, Fact, IdTag, SessionId, Timestamp};
+use site_model::{Change, Fact, IdTag, SessionId, Timestamp};
 use station::queue::{Head, Message, Next as After, StartToldAs, Step, Tries};
 use station::sampler::Ends;
 
@@ -14,6 +14,7 @@ use super::messages;
 use super::meters::Meters;
 use crate::ids;
 use crate::store::Store;
+use crate::store::lines::Line;
 use crate::store::stations::{self, Ended, Frozen, Known, Next};
 
 /// The cursor is written without a message once it lags this far: facts behind it cannot be deleted.
@@ -42,7 +43,7 @@ enum About {
 #[derive(Debug)]
 pub(super) struct Queue {
     store: Store,
-    charge_point: ChargePointId,
+    line: Line,
     meters: Arc<Meters>,
     /// Looked at up to here.
     scanned: u64,
@@ -82,18 +83,15 @@ pub(super) struct Told {
     pub(super) done: u64,
     /// Of these, set aside.
     pub(super) set_aside: u64,
+    /// Why the last of them.
+    pub(super) why: Option<String>,
 }
 
 impl Queue {
-    pub(super) fn new(
-        store: Store,
-        charge_point: ChargePointId,
-        cursor: u64,
-        meters: Arc<Meters>,
-    ) -> Self {
+    pub(super) fn new(store: Store, line: Line, cursor: u64, meters: Arc<Meters>) -> Self {
         Self {
             store,
-            charge_point,
+            line,
             meters,
             scanned: cursor,
             cursor,
@@ -101,6 +99,11 @@ impl Queue {
             unsaved: None,
             not_before: Duration::ZERO,
         }
+    }
+
+    /// Which it is.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// When to look again although no fact came.
@@ -125,7 +128,7 @@ impl Queue {
             Ok(Look::Nothing) => {}
             Ok(Look::Wait) => self.not_before = at + FILE_AGAIN,
             Err(problem) => {
-                tracing::warn!(charge_point.id = %self.charge_point, "Transactions wait: {problem}");
+                tracing::warn!(charge_point.id = %self.line.charge_point, "Transactions wait: {problem}");
                 self.not_before = at + FILE_AGAIN;
             }
         }
@@ -141,10 +144,10 @@ impl Queue {
             if self.scanned >= last {
                 return Ok(Look::Nothing);
             }
-            let (id, scanned) = (self.charge_point.clone(), self.scanned);
+            let (line, scanned) = (self.line.clone(), self.scanned);
             let next = self
                 .store
-                .work(move |db| stations::next(db, &id, scanned))
+                .work(move |db| stations::next(db, &line, scanned))
                 .await?;
             match next {
                 Next::Nothing => {
@@ -237,13 +240,13 @@ impl Queue {
             action: request.action().to_string(),
             payload: payload.clone(),
         };
-        let (charge_point, begins) = (self.charge_point.clone(), begins(fact));
+        let (line, begins) = (self.line.name.clone(), begins(fact));
         self.store
             .work(move |db| {
                 let start = begins
                     .as_ref()
                     .map(|(session, connector)| (session, *connector));
-                stations::freeze(db, &charge_point, &frozen, start)
+                stations::freeze(db, &line, &frozen, start)
             })
             .await?;
         if let About::Stop(session) = &about {
@@ -352,15 +355,15 @@ impl Queue {
 
     /// The session that the central system knows by this id.
     pub(super) async fn session(&self, transaction_id: i64) -> Result<Option<SessionId>, String> {
-        let charge_point = self.charge_point.clone();
+        let line = self.line.name.clone();
         self.store
-            .work(move |db| stations::session(db, &charge_point, transaction_id))
+            .work(move |db| stations::session(db, &line, transaction_id))
             .await
     }
 
     fn refused_for_good(&self, outgoing: &Outgoing, fate: &Fate<V16>) -> Ended {
         tracing::error!(
-            charge_point.id = %self.charge_point,
+            charge_point.id = %self.line.charge_point,
             sequence = outgoing.sequence,
             "The central system does not take a message about a transaction ({fate}); it is kept in the journal's file"
         );
@@ -376,7 +379,7 @@ impl Queue {
 
     fn set_aside(&mut self, sequence: u64, fact: &Fact, message: String, reason: String) {
         tracing::error!(
-            charge_point.id = %self.charge_point,
+            charge_point.id = %self.line.charge_point,
             sequence,
             "A message about a transaction is set aside: {reason}"
         );
@@ -395,23 +398,27 @@ impl Queue {
             return Ok(());
         };
         let done = u64::from(ended != Ended::Read);
-        let aside = u64::from(matches!(ended, Ended::SetAside { .. }));
-        let charge_point = self.charge_point.clone();
+        let why = match &ended {
+            Ended::SetAside { reason, .. } => Some(reason.clone()),
+            Ended::Started { .. } | Ended::Read | Ended::Stopped { .. } => None,
+        };
+        let line = self.line.clone();
         self.store
-            .work(move |db| stations::end(db, &charge_point, sequence, &ended))
+            .work(move |db| stations::end(db, &line, sequence, &ended))
             .await?;
         told.done += done;
-        told.set_aside += aside;
+        told.set_aside += u64::from(why.is_some());
+        told.why = why.or(told.why.take());
         self.unsaved = None;
         (self.scanned, self.cursor) = (sequence, sequence);
         Ok(())
     }
 
     async fn keep_up(&mut self) -> Result<(), String> {
-        let (charge_point, scanned) = (self.charge_point.clone(), self.scanned);
+        let (line, scanned) = (self.line.name.clone(), self.scanned);
         if scanned - self.cursor >= LAG_MAX_FACTS {
             self.store
-                .work(move |db| stations::move_cursor(db, &charge_point, scanned))
+                .work(move |db| stations::move_cursor(db, &line, scanned))
                 .await?;
             self.cursor = scanned;
         }

@@ -126,6 +126,8 @@ pub(super) struct Station {
     asked_for: Option<Text<20>>,
     said: Option<(Text<20>, Fate<V16>)>,
     list_conflict: bool,
+    /// The charge point is elsewhere by now: it tells what it owes, and takes no orders.
+    has_left: bool,
 }
 
 /// The oldest message about a transaction.
@@ -156,6 +158,16 @@ impl Station {
             asked_for: None,
             said: None,
             list_conflict: false,
+            has_left: false,
+        }
+    }
+
+    /// A charge point that is at another central system by now.
+    pub(super) fn that_has_left(settings: Settings, face: Face) -> Self {
+        Self {
+            face: Some(face),
+            has_left: true,
+            ..Self::new(settings)
         }
     }
 
@@ -373,6 +385,10 @@ impl Station {
     }
 
     fn called(&mut self, now: &Timestamp, call: IncomingCall<V16>) -> Heard {
+        if self.has_left {
+            let why = "this charge point is at another central system";
+            return Heard::answered(self.refuse(&call.id, ErrorCode::NotSupported, why));
+        }
         if let Request::ChangeConfiguration(request) = &call.request {
             return self.configuration_asked(call.id, request);
         }

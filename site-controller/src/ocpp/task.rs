@@ -9,6 +9,7 @@ use ocpp::{ErrorCode, Fate, MessageId};
 use site_model::{CommandId, Monotonic, Reservation, SessionId, StopReason};
 use station::configuration::Key;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use super::asked::Order;
 use super::charging::{Asks, Start};
 use super::endpoint::Endpoint;
 use super::extension::Extension;
+use super::farewell::Farewells;
 use super::queue::{Queue, Settled, Told};
 use super::security::events::Kind;
 use super::socket::Socket;
@@ -28,8 +30,8 @@ use crate::clock::Clock;
 use crate::ids;
 use crate::store::{Store, stations};
 
-const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
-const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+pub(super) const BACK_OFF_FIRST: Duration = Duration::from_secs(1);
+pub(super) const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// How long TCP, TLS and handshake may take together.
 pub(super) const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a peer may take to read one frame.
@@ -38,14 +40,16 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const NO_PINGS: Duration = Duration::from_secs(86_400);
 /// A socket on which nothing came for so long after a ping is dead.
 const PONG_WITHIN: Duration = Duration::from_secs(90);
-/// When the id of a transaction was not recorded, its start is told again after this time.
-const NOTE_AGAIN: Duration = Duration::from_secs(1);
 /// How long the goodbye may take.
-const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Task {
+    /// Where it is.
     pub(super) endpoint: Endpoint,
+    /// Where it is to be, once no session runs.
+    pub(super) configured: Endpoint,
+    pub(super) farewells: Farewells,
     pub(super) station: Station,
     pub(super) extension: Extension,
     pub(super) queue: Queue,
@@ -61,7 +65,7 @@ pub(super) struct Task {
 enum Over {
     /// We were told to stop.
     Stopped,
-    /// It is opened anew, with other security settings.
+    /// It is opened anew, with other security settings, or at another central system.
     Renewed,
     /// The charge point begins anew.
     Reset,
@@ -71,22 +75,28 @@ enum Over {
 
 impl Task {
     pub(super) async fn run(mut self, stop: CancellationToken) {
+        self.live(&stop).await;
+        self.farewells.ended().await;
+    }
+
+    async fn live(&mut self, stop: &CancellationToken) {
         let mut back_off = BackOff::new(BACK_OFF_FIRST, BACK_OFF_MAX);
         let started = format!("site-controller {}", env!("CARGO_PKG_VERSION"));
         self.note(Kind::StartupOfTheDevice, &started).await;
         self.extension.jobs.clean(&self.endpoint.charge_point).await;
+        self.find_place(stop).await;
         loop {
-            if !self.finish_reset(&stop).await {
+            if !self.finish_reset(stop).await {
                 return;
             }
             let began = Instant::now();
-            match self.one_socket(&stop).await {
+            match self.one_socket(stop).await {
                 Over::Stopped => return,
                 Over::Renewed | Over::Reset => continue,
                 Over::Broken(problem) => self.tell(problem),
             }
             self.asking.forget();
-            if !back_off.rest(began.elapsed(), &stop).await {
+            if !self.rest(&mut back_off, began.elapsed(), stop).await {
                 return;
             }
         }
@@ -150,6 +160,9 @@ impl Task {
             }
             if self.is_to_reset() {
                 return Over::Reset;
+            }
+            if self.moved().await {
+                return Over::Renewed;
             }
             let ping_every = self.station.settings().ping().unwrap_or(NO_PINGS);
             // A ping that is not answered is the last one.
@@ -245,14 +258,14 @@ impl Task {
         if !self.station.wants_message() {
             return;
         }
-        let last = self.shared.state().last_sequence;
+        let last = self.shared.state().last_told_here();
         let mut told = Told::default();
         if let Some(ready) = self.queue.next(&now, last, &mut told).await {
             self.station.give(ready);
         }
         let mut state = self.shared.state();
         state.status.waiting = state.status.waiting.saturating_sub(told.done);
-        state.status.set_aside += told.set_aside;
+        state.status.has_set_aside(&told);
     }
 
     /// The id of a transaction is in the journal before its start counts as told: a start that is told
@@ -261,23 +274,10 @@ impl Task {
         let Some((session, transaction_id)) = self.queue.started(fate) else {
             return Ok(());
         };
-        let wish = Wish::Assigned {
-            session: session.clone(),
-            transaction_id,
-        };
-        let problem = match self.wishes.ask(None, wish).await {
-            Ok(_) => {
-                let (now, mut meters) = (self.clock.now(), self.shared.meters.lock());
-                meters.begun(&now, &session, transaction_id);
-                return Ok(());
-            }
-            Err(problem) => problem,
-        };
-        tracing::error!(
-            charge_point.id = %self.endpoint.charge_point,
-            "The start of a transaction is told again, because its id was not recorded: {problem}"
-        );
-        Err(Settled::Again(NOTE_AGAIN))
+        self.wishes.note(session.clone(), transaction_id).await?;
+        let (now, mut meters) = (self.clock.now(), self.shared.meters.lock());
+        meters.begun(&now, &session, transaction_id);
+        Ok(())
     }
 
     /// The central system does not accept the tag that a session began with (OCPP 1.6 section 4.8).
@@ -300,30 +300,12 @@ impl Task {
         socket: &mut Socket,
         message: Option<Result<Message, Error>>,
     ) -> Result<(), String> {
-        match message {
-            Some(Ok(Message::Text(text))) => match self.heard(&text).await? {
-                Some(answer) => write(socket, Message::text(answer)).await,
-                None => Ok(()),
-            },
-            Some(Ok(Message::Binary(_))) => {
-                Err("the central system sent bytes where OCPP-J has texts".to_owned())
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
-            Some(Ok(Message::Close(frame))) => {
-                let why = frame.map(|frame| frame.reason.to_string());
-                let why = why.filter(|why| !why.is_empty());
-                Err(format!(
-                    "the central system closed the socket ({})",
-                    why.unwrap_or_else(|| "without a reason".to_owned())
-                ))
-            }
-            Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => {
-                Err(format!(
-                    "the central system sent {size} bytes at once, at most {max_size} are taken"
-                ))
-            }
-            Some(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
-            None => Err("the central system hung up".to_owned()),
+        let Some(text) = text_in(message)? else {
+            return Ok(());
+        };
+        match self.heard(&text).await? {
+            Some(answer) => write(socket, Message::text(answer)).await,
+            None => Ok(()),
         }
     }
 
@@ -504,7 +486,33 @@ impl Task {
     }
 }
 
-async fn write(socket: &mut Socket, message: Message) -> Result<(), String> {
+/// The text in what came over the socket, or why the socket is over.
+pub(super) fn text_in(
+    message: Option<Result<Message, Error>>,
+) -> Result<Option<Utf8Bytes>, String> {
+    match message {
+        Some(Ok(Message::Text(text))) => Ok(Some(text)),
+        Some(Ok(Message::Binary(_))) => {
+            Err("the central system sent bytes where OCPP-J has texts".to_owned())
+        }
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
+        Some(Ok(Message::Close(frame))) => {
+            let why = frame.map(|frame| frame.reason.to_string());
+            let why = why.filter(|why| !why.is_empty());
+            Err(format!(
+                "the central system closed the socket ({})",
+                why.unwrap_or_else(|| "without a reason".to_owned())
+            ))
+        }
+        Some(Err(Error::Capacity(CapacityError::MessageTooLong { size, max_size }))) => Err(
+            format!("the central system sent {size} bytes at once, at most {max_size} are taken"),
+        ),
+        Some(Err(error)) => Err(format!("the socket to the central system broke: {error}")),
+        None => Err("the central system hung up".to_owned()),
+    }
+}
+
+pub(super) async fn write(socket: &mut Socket, message: Message) -> Result<(), String> {
     match timeout(WRITE_TIMEOUT, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("the socket to the central system broke: {error}")),

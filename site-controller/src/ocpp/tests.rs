@@ -8,6 +8,7 @@ mod day_away;
 mod files;
 mod link;
 mod meter_values;
+mod moves;
 mod orders;
 mod reset;
 mod security;

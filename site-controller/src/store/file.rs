@@ -8,7 +8,9 @@ use site_model::{Fact, JournalId, Timestamp, WallTime};
 use super::check::{self, Checked};
 use super::reserve::Reserve;
 use super::rows::{self, Number, Unreadable};
-use super::{Found, OpenError, Options, access, profiles, salvage, security_events, stations, sum};
+use super::{
+    Found, OpenError, Options, access, lines, profiles, salvage, security_events, stations, sum,
+};
 use crate::ids;
 
 /// What brings the file from one version to the next. A step that was released is never edited.
@@ -23,7 +25,7 @@ enum Step {
 pub(super) const LOG_MAX_FRAMES: u32 = 512;
 
 /// `PRAGMA user_version` counts those that were done; a file with more of them is refused.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step::Sql(rows::SCHEMA),
     Step::Sql(stations::SCHEMA),
     Step::Sql(stations::CONFIGURATION),
@@ -31,6 +33,7 @@ const STEPS: [Step; 7] = [
     Step::Sql(security_events::SCHEMA),
     Step::Sql(access::SCHEMA),
     Step::Code(sum::add_to),
+    Step::Sql(lines::SCHEMA),
 ];
 
 /// The file and, while the disk is well, the connection to it.

@@ -10,6 +10,7 @@ mod file;
 mod hold;
 mod inbox;
 mod jobs;
+pub(crate) mod lines;
 mod owed;
 mod pages;
 pub(crate) mod profiles;
@@ -32,6 +33,8 @@ use rusqlite::Connection;
 use site_model::{Fact, JournalId, Timestamp, WallTime};
 use site_wire::v1::Envelope;
 use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use rows::Unreadable;
 
 use inbox::{Append, Done, Inbox, Job, Read};
 pub use writer::Writer;

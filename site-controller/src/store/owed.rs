@@ -14,8 +14,8 @@ pub(super) const READINGS_WHEN_FULL_MAX: usize = 1_000;
 pub(super) const KEPT: &str = "(
   envelope ->> '$.change.type' IN ('meter_read', 'clock_corrected')
   OR (envelope ->> '$.change.type' IN ('session_started', 'session_ended') AND EXISTS (
-    SELECT 1 FROM ocpp_place WHERE charge_point = envelope ->> '$.change.charge_point_id'
-      AND cursor < journal.sequence)))";
+    SELECT 1 FROM ocpp_place JOIN ocpp_line ON name = ocpp_place.charge_point
+    WHERE ocpp_line.charge_point = envelope ->> '$.change.charge_point_id' AND cursor < journal.sequence)))";
 
 /// Up to here every central system was told everything.
 pub(super) fn told_by_all(db: &Connection) -> rusqlite::Result<u64> {

@@ -350,13 +350,18 @@ pub(super) fn verified(sequence: i64, envelope: &str, crc: i64) -> Result<Fact, 
     if crc != sum::of_fact(unsigned(sequence), envelope) {
         return Err(damaged_fact(unsigned(sequence)));
     }
-    Fact::try_from(parse(envelope)?)
-        .map_err(|error| Unreadable::Content(format!("a fact is not readable: {error}")))
+    fact_in(envelope)
 }
 
 fn text_of(envelope: &Envelope) -> String {
     serde_json::to_string(envelope)
         .expect("an envelope is made of texts and numbers and always writes as JSON")
+}
+
+/// The fact of an envelope.
+pub(super) fn fact_in(envelope: &str) -> Result<Fact, Unreadable> {
+    Fact::try_from(parse(envelope)?)
+        .map_err(|error| Unreadable::Content(format!("a fact is not readable: {error}")))
 }
 
 pub(super) fn parse(text: &str) -> Result<Envelope, Unreadable> {

@@ -1,10 +1,12 @@
-//! Where each charge point stands with its central system: a cursor over the journal, the message
-//! sent last, word for word, and the ids of its transactions. The messages themselves are the facts.
+//! Where each charge point stands with a central system: a cursor over the journal, the message sent
+//! last, word for word, and the ids of its transactions. The messages themselves are the facts. In these
+//! tables `charge_point` is the name of a line (`lines`), but for what was set aside and the keys.
 
 use rusqlite::{Connection, OptionalExtension, Row, Savepoint, params};
-use site_model::{BootId, ChargePointId, Fact, SessionId, WattHours};
+use site_model::{Announcement, BootId, Change, ChargePointId, Fact, SessionId, WattHours};
 
-use super::rows::{self, Unreadable};
+use super::lines::{self, Line};
+use super::rows::{self, Unreadable, signed, unsigned};
 
 pub(super) const SCHEMA: &str = "
 CREATE TABLE ocpp_place (charge_point TEXT PRIMARY KEY, cursor INTEGER NOT NULL) WITHOUT ROWID;
@@ -29,31 +31,36 @@ CREATE TABLE ocpp_configuration (
 ) WITHOUT ROWID;
 ";
 
-/// Facts that are told, of one charge point, after a sequence. A meter reading names its session only.
-const NEXT: &str = "
-SELECT sequence, envelope, crc FROM journal WHERE sequence > ?2 AND (
+/// A fact of the charge point `?2` that is told on its line `?1`.
+macro_rules! of_line {
+    () => {
+        "(SELECT line FROM ocpp_stretch WHERE ocpp_stretch.charge_point = ?2 AND begins < sequence
+          ORDER BY place DESC LIMIT 1) IS ?1"
+    };
+}
+pub(super) const OF_LINE: &str = of_line!();
+
+/// Facts that are told, on one line, after a sequence. A meter reading names its session only.
+const NEXT: &str = concat!(
+    "
+SELECT sequence, envelope, crc FROM journal WHERE sequence > ?3 AND (
   (envelope ->> '$.change.type' IN ('session_started', 'session_ended')
-   AND envelope ->> '$.change.charge_point_id' = ?1)
+   AND envelope ->> '$.change.charge_point_id' = ?2 AND ",
+    of_line!(),
+    ")
   OR (envelope ->> '$.change.type' = 'meter_read' AND EXISTS (
     SELECT 1 FROM ocpp_transaction WHERE charge_point = ?1 AND session = envelope ->> '$.change.session_id')))
-ORDER BY sequence LIMIT 1";
+ORDER BY sequence LIMIT 1"
+);
 
 /// Starts and ends of sessions that are still to be told.
-const COUNT: &str = "
+pub(super) const COUNT: &str = concat!(
+    "
 SELECT count(*) FROM journal, ocpp_place WHERE charge_point = ?1 AND sequence > cursor
   AND envelope ->> '$.change.type' IN ('session_started', 'session_ended')
-  AND envelope ->> '$.change.charge_point_id' = ?1";
-
-/// A charge point's queue as the file has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Everything up to this sequence is told, or is nothing to tell.
-    pub(crate) cursor: u64,
-    /// Starts and ends of sessions that wait.
-    pub(crate) waiting: u64,
-    /// Messages that the central system would not take.
-    pub(crate) set_aside: u64,
-}
+  AND envelope ->> '$.change.charge_point_id' = ?2 AND ",
+    of_line!()
+);
 
 /// A message as it was first sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,69 +117,85 @@ pub(crate) enum Ended {
     },
 }
 
-/// Finds or makes the place of a charge point. One that is new here begins at the journal's end:
-/// what was before is nobody's.
-pub(crate) fn begin(
-    db: &Connection,
-    charge_point: &ChargePointId,
-    end: u64,
-) -> rusqlite::Result<Place> {
-    let id = charge_point.as_str();
-    db.execute(
-        "INSERT OR IGNORE INTO ocpp_place VALUES (?1, ?2)",
-        params![id, signed(end)],
-    )?;
-    let cursor: i64 = db.query_row(
-        "SELECT cursor FROM ocpp_place WHERE charge_point = ?1",
-        [id],
-        |row| row.get(0),
-    )?;
-    let waiting: i64 = db.query_row(COUNT, [id], |row| row.get(0))?;
-    let set_aside: i64 = db.query_row(
-        "SELECT count(*) FROM ocpp_set_aside WHERE charge_point = ?1",
-        [id],
-        |row| row.get(0),
-    )?;
-    Ok(Place {
-        cursor: unsigned(cursor),
-        waiting: unsigned(waiting),
-        set_aside: unsigned(set_aside),
-    })
+/// Everything up to here is told on this line, or is nothing to tell.
+pub(crate) fn cursor(db: &Connection, line: &str) -> rusqlite::Result<u64> {
+    let sql = "SELECT cursor FROM ocpp_place WHERE charge_point = ?1";
+    let cursor: i64 = db.query_row(sql, [line], |row| row.get(0))?;
+    Ok(unsigned(cursor))
 }
 
-/// Forgets the places of charge points that have no central system any more; gives their names.
-pub(crate) fn forget_others(
+/// Messages of a charge point that are not told to anybody: how many, and why the newest.
+pub(crate) fn aside(
     db: &Connection,
-    wanted: &[ChargePointId],
-) -> rusqlite::Result<Vec<String>> {
-    let mut statement = db.prepare("SELECT charge_point FROM ocpp_place")?;
-    let known = statement.query_map([], |row| row.get::<_, String>(0))?;
-    let mut gone = Vec::new();
-    for id in known {
-        let id = id?;
-        if !wanted.iter().any(|wanted| wanted.as_str() == id) {
-            gone.push(id);
+    charge_point: &ChargePointId,
+) -> rusqlite::Result<(u64, Option<String>)> {
+    let count: i64 = db.query_row(
+        "SELECT count(*) FROM ocpp_set_aside WHERE charge_point = ?1",
+        [charge_point.as_str()],
+        |row| row.get(0),
+    )?;
+    let reason = db
+        .query_row(
+            "SELECT reason FROM ocpp_set_aside WHERE charge_point = ?1 ORDER BY sequence DESC LIMIT 1",
+            [charge_point.as_str()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok((unsigned(count), reason))
+}
+
+/// Forgets what central systems set up at charge points that have none any more, and queues that are
+/// nobody's.
+pub(crate) fn forget_others(db: &Connection, wanted: &[ChargePointId]) -> rusqlite::Result<()> {
+    for table in [
+        "ocpp_configuration",
+        "ocpp_list_version",
+        "ocpp_list",
+        "ocpp_cache",
+        "ocpp_profile",
+        "ocpp_security_event",
+    ] {
+        let mut known = db.prepare(&format!("SELECT DISTINCT charge_point FROM {table}"))?;
+        let known = known.query_map([], |row| row.get::<_, String>(0))?;
+        for id in known.collect::<rusqlite::Result<Vec<_>>>()? {
+            if !wanted.iter().any(|wanted| wanted.as_str() == id) {
+                db.execute(
+                    &format!("DELETE FROM {table} WHERE charge_point = ?1"),
+                    [&id],
+                )?;
+            }
         }
     }
-    for id in &gone {
-        for table in [
-            "ocpp_place",
-            "ocpp_frozen",
-            "ocpp_transaction",
-            "ocpp_configuration",
-            "ocpp_list_version",
-            "ocpp_list",
-            "ocpp_cache",
-            "ocpp_profile",
-            "ocpp_security_event",
-        ] {
-            db.execute(
-                &format!("DELETE FROM {table} WHERE charge_point = ?1"),
-                [id],
-            )?;
+    for table in ["ocpp_place", "ocpp_frozen", "ocpp_transaction"] {
+        let lineless = "charge_point NOT IN (SELECT name FROM ocpp_line)";
+        db.execute(&format!("DELETE FROM {table} WHERE {lineless}"), [])?;
+    }
+    Ok(())
+}
+
+/// The charge point as it was announced last.
+pub(crate) fn last_announcement(
+    db: &Connection,
+    charge_point: &ChargePointId,
+) -> Result<Option<Announcement>, Unreadable> {
+    let sql = |from: &str| {
+        format!(
+            "SELECT envelope FROM {from} WHERE envelope ->> '$.change.type' = 'charge_point_announced'
+             AND envelope ->> '$.change.charge_point_id' = ?1"
+        )
+    };
+    let newest = sql("journal") + " ORDER BY sequence DESC LIMIT 1";
+    for sql in [newest, sql("checkpoint")] {
+        let found: Option<String> = db
+            .query_row(&sql, [charge_point.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(envelope) = found
+            && let Change::ChargePointAnnounced(announcement) = rows::fact_in(&envelope)?.change
+        {
+            return Ok(Some(announcement));
         }
     }
-    Ok(gone)
+    Ok(None)
 }
 
 /// Configuration keys that a central system changed.
@@ -203,17 +226,12 @@ pub(crate) fn configure(
 }
 
 /// What is to be told after `scanned`, oldest first.
-pub(crate) fn next(
-    db: &Connection,
-    charge_point: &ChargePointId,
-    scanned: u64,
-) -> Result<Next, Unreadable> {
-    let id = charge_point.as_str();
+pub(crate) fn next(db: &Connection, line: &Line, scanned: u64) -> Result<Next, Unreadable> {
     let frozen = db
         .prepare_cached(
             "SELECT sequence, message_id, action, payload FROM ocpp_frozen WHERE charge_point = ?1",
         )?
-        .query_row([id], frozen_of)
+        .query_row([&line.name], frozen_of)
         .optional()?;
     if let Some(frozen) = frozen {
         let (envelope, crc): (String, i64) = db.query_row(
@@ -226,9 +244,10 @@ pub(crate) fn next(
     }
     let found: Option<(i64, String, i64)> = db
         .prepare_cached(NEXT)?
-        .query_row(params![id, signed(scanned)], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
+        .query_row(
+            params![line.name, line.charge_point.as_str(), signed(scanned)],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
         .optional()?;
     let Some((sequence, envelope, crc)) = found else {
         return Ok(Next::Nothing);
@@ -261,7 +280,6 @@ fn frozen_of(row: &Row<'_>) -> rusqlite::Result<Frozen> {
 
 /// The session that a told fact is about.
 pub(crate) fn session_of(fact: &Fact) -> Option<&SessionId> {
-    use site_model::Change;
     if let Change::SessionStarted { session, .. }
     | Change::MeterRead { session, .. }
     | Change::SessionEnded { session, .. } = &fact.change
@@ -307,7 +325,7 @@ pub(crate) fn begun(
         return Ok(None);
     };
     let fact = rows::verified(sequence, &envelope, crc)?;
-    let site_model::Change::SessionStarted { meter_start, .. } = fact.change else {
+    let Change::SessionStarted { meter_start, .. } = fact.change else {
         return Ok(None);
     };
     let offset_ms = if fact.at.wall_known {
@@ -321,16 +339,26 @@ pub(crate) fn begun(
     )))
 }
 
+/// The same where the charge point is.
+pub(crate) fn session_here(
+    db: &Connection,
+    charge_point: &ChargePointId,
+    transaction_id: i64,
+) -> rusqlite::Result<Option<SessionId>> {
+    let here = lines::here(db, charge_point)?;
+    here.map_or(Ok(None), |line| session(db, &line, transaction_id))
+}
+
 /// The session of a transaction whose stop was not told yet.
 pub(crate) fn session(
     db: &Connection,
-    charge_point: &ChargePointId,
+    line: &str,
     transaction_id: i64,
 ) -> rusqlite::Result<Option<SessionId>> {
     let found: Option<String> = db
         .query_row(
             "SELECT session FROM ocpp_transaction WHERE charge_point = ?1 AND transaction_id = ?2",
-            params![charge_point.as_str(), transaction_id],
+            params![line, transaction_id],
             |row| row.get(0),
         )
         .optional()?;
@@ -351,7 +379,7 @@ fn correction(db: &Connection, boot: BootId, after: i64) -> rusqlite::Result<Opt
 /// Keeps a message as it is about to be sent for the first time.
 pub(crate) fn freeze(
     db: &mut Connection,
-    charge_point: &ChargePointId,
+    line: &str,
     frozen: &Frozen,
     start: Option<(&SessionId, u8)>,
 ) -> rusqlite::Result<()> {
@@ -359,7 +387,7 @@ pub(crate) fn freeze(
     tx.execute(
         "INSERT INTO ocpp_frozen VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
-            charge_point.as_str(),
+            line,
             signed(frozen.sequence),
             frozen.message_id,
             frozen.action,
@@ -369,7 +397,7 @@ pub(crate) fn freeze(
     if let Some((session, connector)) = start {
         tx.execute(
             "INSERT OR REPLACE INTO ocpp_transaction VALUES (?1, ?2, ?3, NULL, 0)",
-            params![session.as_str(), charge_point.as_str(), connector],
+            params![session.as_str(), line, connector],
         )?;
     }
     tx.commit()
@@ -378,14 +406,16 @@ pub(crate) fn freeze(
 /// Moves the cursor past a message, with what became of it.
 pub(crate) fn end(
     db: &mut Connection,
-    charge_point: &ChargePointId,
+    line: &Line,
     sequence: u64,
     ended: &Ended,
 ) -> rusqlite::Result<()> {
     let tx = db.savepoint()?;
-    let id = charge_point.as_str();
-    tx.execute("DELETE FROM ocpp_frozen WHERE charge_point = ?1", [id])?;
-    move_cursor(&tx, charge_point, sequence)?;
+    tx.execute(
+        "DELETE FROM ocpp_frozen WHERE charge_point = ?1",
+        [&line.name],
+    )?;
+    move_cursor(&tx, &line.name, sequence)?;
     match ended {
         Ended::Started {
             session,
@@ -405,7 +435,7 @@ pub(crate) fn end(
             start,
         } => set_aside(
             &tx,
-            charge_point,
+            &line.charge_point,
             sequence,
             (message, reason),
             start.as_ref(),
@@ -434,14 +464,10 @@ fn set_aside(
 }
 
 /// Everything up to `sequence` is told, or is nothing to tell.
-pub(crate) fn move_cursor(
-    db: &Connection,
-    charge_point: &ChargePointId,
-    sequence: u64,
-) -> rusqlite::Result<()> {
+pub(crate) fn move_cursor(db: &Connection, line: &str, sequence: u64) -> rusqlite::Result<()> {
     db.execute(
         "UPDATE ocpp_place SET cursor = max(cursor, ?2) WHERE charge_point = ?1",
-        params![charge_point.as_str(), signed(sequence)],
+        params![line, signed(sequence)],
     )?;
     Ok(())
 }
@@ -461,19 +487,13 @@ pub(super) fn set_aside_without_fact(
         }
         tx.execute(
             "INSERT OR REPLACE INTO ocpp_set_aside
-             SELECT charge_point, sequence, action || ' ' || payload, 'the journal was damaged and its record is missing'
-             FROM ocpp_frozen WHERE charge_point = ?1",
+             SELECT coalesce(ocpp_line.charge_point, ocpp_frozen.charge_point), sequence, action || ' ' || payload,
+               'the journal was damaged and its record is missing'
+             FROM ocpp_frozen LEFT JOIN ocpp_line ON name = ocpp_frozen.charge_point
+             WHERE ocpp_frozen.charge_point = ?1",
             [&row.0],
         )?;
         tx.execute("DELETE FROM ocpp_frozen WHERE charge_point = ?1", [&row.0])?;
     }
     Ok(())
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

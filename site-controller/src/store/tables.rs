@@ -60,12 +60,12 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "ocpp_place",
-        kept: Kept::Bounded("one row for each charge point that has a central system"),
+        kept: Kept::Bounded("one row for each line"),
         carry: Carry::Numbered(&["cursor"]),
     },
     Table {
         name: "ocpp_frozen",
-        kept: Kept::Bounded("one row for each charge point at most"),
+        kept: Kept::Bounded("one row for each line at most"),
         carry: Carry::Numbered(&["sequence"]),
     },
     Table {
@@ -121,6 +121,18 @@ pub(super) const TABLES: &[Table] = &[
         name: "ocpp_cache",
         kept: Kept::Bounded("the tag that was seen longest ago gives way"),
         carry: Carry::Rows,
+    },
+    Table {
+        name: "ocpp_line",
+        kept: Kept::Bounded(
+            "where a charge point is, and a few places that it has left and still owes",
+        ),
+        carry: Carry::Rows,
+    },
+    Table {
+        name: "ocpp_stretch",
+        kept: Kept::Bounded("a row for each move, until the lines before it are forgotten"),
+        carry: Carry::Numbered(&["begins"]),
     },
 ];
 

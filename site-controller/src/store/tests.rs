@@ -2,6 +2,7 @@
 
 mod damage;
 mod flash;
+mod lines;
 mod security_events;
 mod stations;
 

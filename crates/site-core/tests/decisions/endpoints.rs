@@ -57,6 +57,36 @@ fn without_a_session_another_central_system_holds_from_the_start() {
 }
 
 #[test]
+fn a_charge_point_that_is_configured_no_more_leaves_its_central_system_once_its_session_has_ended()
+{
+    let mut bench = Bench::idle(free());
+    bench.config.charge_points[0].central_system = central_system("wss://b/CP-1");
+    bench.at(10_000).restart(5_000);
+    bench.at(1_000).meter(5_000);
+    bench.charger(VehicleState::A, 16_000);
+    bench.at(2_000).charger(VehicleState::B, 16_000);
+    assert_eq!(bench.site.open_sessions().len(), 1);
+    bench.config.charge_points.clear();
+    let decision = bench.at(10_000).restart(5_000);
+    let changes: Vec<_> = decision.facts.iter().map(|fact| &fact.change).collect();
+    let left = |change: &&&Change| matches!(change, Change::ChargePointAnnounced(known) if known.central_system.is_none());
+    let ends = |change: &&&Change| matches!(change, Change::SessionEnded { .. });
+    assert_eq!(
+        changes.iter().position(|change| ends(&change)),
+        Some(0),
+        "{changes:?}"
+    );
+    assert_eq!(
+        changes.iter().position(|change| left(&change)),
+        Some(1),
+        "{changes:?}"
+    );
+    let before = told(&bench).len();
+    bench.at(10_000).restart(5_000);
+    assert_eq!(told(&bench).len(), before, "it is told once");
+}
+
+#[test]
 fn the_id_of_a_transaction_is_recorded_once_while_the_session_runs_and_whenever_it_has_ended() {
     let assigned = |number, transaction_id| Event::TransactionAssigned {
         session: session(number),

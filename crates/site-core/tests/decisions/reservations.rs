@@ -2,9 +2,9 @@
 
 use site_core::{Action, Decision, Event, Presented};
 use site_model::{
-    Change, ChargePointId, CommandKind, ConnectorId, ConnectorStatus, IdTag, LimitOwner, Monotonic,
-    Outcome, RefusalReason, Reservation, ReservationAnswer, ReservationEnd, ReservationId, Value,
-    VehicleState, WallTime,
+    CentralSystem, Change, ChargePointId, CommandKind, ConnectorId, ConnectorStatus, IdTag,
+    LimitOwner, Monotonic, Outcome, RefusalReason, Reservation, ReservationAnswer, ReservationEnd,
+    ReservationId, Value, VehicleState, WallTime,
 };
 
 use crate::bench::{
@@ -156,6 +156,22 @@ fn a_reservation_outlives_a_restart_and_a_start_that_nobody_used() {
             over(7, ReservationEnd::Expired),
             status(ConnectorStatus::Available)
         ]
+    );
+}
+
+#[test]
+fn a_reservation_ends_when_its_charge_point_goes_over_to_another_central_system() {
+    let mut bench = reserved();
+    bench.config.charge_points[0].central_system = Some(CentralSystem {
+        address: "wss://b/CP-1".to_owned(),
+        external: false,
+    });
+    let decision = bench.at(3_000).restart(1_000);
+    let changes: Vec<_> = decision.facts.iter().map(|fact| &fact.change).collect();
+    assert_eq!(changes[0], &over(7, ReservationEnd::Cancelled));
+    assert!(
+        matches!(changes[1], Change::ChargePointAnnounced(_)),
+        "{changes:?}"
     );
 }
 

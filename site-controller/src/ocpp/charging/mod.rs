@@ -44,6 +44,8 @@ enum Ask {
     Call(Request, oneshot::Sender<Result<Response, String>>),
     /// A start with a profile for the transaction that it leads to.
     Start(Box<Start>, oneshot::Sender<bool>),
+    /// Whoever installed profiles has no say any more; the file has none.
+    Forget,
 }
 
 /// A start that comes with a profile.
@@ -72,6 +74,12 @@ impl Asks {
     pub(super) async fn start(&self, start: Start) -> Result<bool, String> {
         let (reply, answer) = oneshot::channel();
         self.ask(Ask::Start(Box::new(start), reply), answer).await
+    }
+
+    /// The charge point is at another central system.
+    pub(super) async fn forget(&self) {
+        // Whoever keeps profiles has ended: so have they.
+        let _ended = self.0.send(Ask::Forget).await;
     }
 
     async fn ask<T>(&self, ask: Ask, answer: oneshot::Receiver<T>) -> Result<T, String> {
@@ -223,6 +231,12 @@ impl Keeper {
                 let accepted = self.start(*start).await;
                 let _unheard = reply.send(accepted);
             }
+            Ask::Forget => {
+                // Also what was changed and not stored yet.
+                self.restored = true;
+                self.unsaved = self.charging.clear(&ClearChargingProfileRequest::default());
+                self.look().await;
+            }
         }
     }
 
@@ -284,7 +298,7 @@ impl Keeper {
 
     async fn session(&self, transaction_id: i64) -> Result<Option<SessionId>, String> {
         let id = self.site.charge_point.clone();
-        let found = move |db: &mut _| stations::session(db, &id, transaction_id);
+        let found = move |db: &mut _| stations::session_here(db, &id, transaction_id);
         self.store.work(found).await
     }
 

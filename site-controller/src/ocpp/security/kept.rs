@@ -7,9 +7,9 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use site_model::ChargePointId;
 
 use crate::secret::Secret;
+use crate::store::lines::Line;
 
 /// Directory of these files, below the data directory.
 const FOLDER: &str = "ocpp";
@@ -37,9 +37,21 @@ impl Next {
     }
 }
 
+/// What the configuration says of a central system, for when it says it no more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Door {
+    /// Where; a file for elsewhere was left behind by a power cut.
+    pub(crate) url: String,
+    pub(crate) password: Option<Secret>,
+    /// PEM; absent: the system's own.
+    pub(crate) roots: Option<String>,
+}
+
 /// Everything that a central system set, beyond the configuration's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
+    /// The configuration's own.
+    pub(crate) door: Option<Door>,
     pub(crate) profile: Option<u8>,
     pub(crate) password: Option<Secret>,
     pub(crate) identity: Option<Identity>,
@@ -52,18 +64,23 @@ pub(crate) struct Kept {
     pub(crate) manufacturer_roots: Vec<String>,
 }
 
-/// The file of one charge point.
+/// The file of one charge point's line.
 #[derive(Debug, Clone)]
 pub(crate) struct Vault(PathBuf);
 
 impl Vault {
-    pub(crate) fn of(data_dir: &Path, charge_point: &ChargePointId) -> Self {
+    pub(crate) fn of(data_dir: &Path, line: &Line) -> Self {
         // The prefix keeps ids like `..` from meaning something to the file system.
-        Self(
-            data_dir
-                .join(FOLDER)
-                .join(format!("cp-{charge_point}.json")),
-        )
+        let name = format!("cp-{}.json", line.name);
+        Self(data_dir.join(FOLDER).join(name))
+    }
+
+    /// Removes the file. Blocks.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// What was kept; nothing where there is no file. Blocks.
@@ -115,7 +132,15 @@ fn encode(kept: &Kept) -> String {
         "password": secret(&kept.next.password),
         "identity": identity(&kept.next.identity),
     });
+    let door = kept.door.as_ref().map(|door| {
+        json!({
+            "url": door.url,
+            "password": secret(&door.password),
+            "roots": door.roots,
+        })
+    });
     let all = json!({
+        "door": door,
         "profile": kept.profile,
         "password": secret(&kept.password),
         "identity": identity(&kept.identity),
@@ -131,6 +156,7 @@ fn decode(text: &str) -> Option<Kept> {
     let all: Value = serde_json::from_str(text).ok()?;
     let (next, all) = (all.get("next")?, all.as_object()?);
     Some(Kept {
+        door: door(all.get("door").unwrap_or(&Value::Null))?,
         profile: profile(all.get("profile")?)?,
         password: secret(all.get("password")?)?,
         identity: identity(all.get("identity")?)?,
@@ -154,6 +180,21 @@ fn profile(value: &Value) -> Option<Option<u8>> {
     } else {
         number().map(Some)
     }
+}
+
+fn door(value: &Value) -> Option<Option<Door>> {
+    if value.is_null() {
+        return Some(None);
+    }
+    let roots = value.get("roots")?;
+    Some(Some(Door {
+        url: value.get("url")?.as_str()?.to_owned(),
+        password: secret(value.get("password")?)?,
+        roots: match roots.as_str() {
+            Some(roots) => Some(roots.to_owned()),
+            None => roots.is_null().then_some(None)?,
+        },
+    }))
 }
 
 fn secret(value: &Value) -> Option<Option<Secret>> {
@@ -186,9 +227,15 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_whole_and_is_for_this_user_alone() {
         let dir = tempfile::TempDir::new().unwrap();
-        let vault = Vault::of(dir.path(), &ChargePointId::new("..").unwrap());
+        let line = Line::first(&site_model::ChargePointId::new("..").unwrap());
+        let vault = Vault::of(dir.path(), &line);
         assert_eq!(vault.load(), Ok(Kept::default()));
         let kept = Kept {
+            door: Some(Door {
+                url: "ws://csms.example:80".to_owned(),
+                password: Some(Secret::new("configured-secret")),
+                roots: Some("configured root".to_owned()),
+            }),
             profile: Some(2),
             password: Some(Secret::new("secret-of-the-station")),
             identity: Some(Identity {
@@ -213,7 +260,9 @@ mod tests {
         );
         let printed = format!("{kept:?}");
         assert!(
-            !printed.contains("secret-of") && !printed.contains("\"key\""),
+            !printed.contains("-secret")
+                && !printed.contains("secret-of")
+                && !printed.contains("\"key\""),
             "{printed}"
         );
         fs::write(&vault.0, "{}").unwrap();

@@ -14,12 +14,13 @@ use ocpp::v16::{
 use rustls::pki_types::CertificateDer;
 use site_model::WallTime;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, InvalidUrl, Url};
 use super::socket;
 use crate::secret::Secret;
+use crate::store::lines::Line;
 use crate::uplink::Tls;
 use certificates::{check_own, check_root, hash_data, same};
-use kept::{Identity, Kept, Next, Vault};
+use kept::{Door, Identity, Kept, Next, Vault};
 
 /// `CertificateStoreMaxLength`: roots of both kinds together.
 const ROOTS_MAX: usize = 10;
@@ -47,23 +48,82 @@ pub(super) struct Security {
     base: u8,
     password: Option<Secret>,
     tls: Tls,
+    /// PEM: the configuration's roots, where it names them no more.
+    roots: Option<String>,
     encrypted: bool,
     name: String,
 }
 
 impl Security {
     /// What the configuration says, and what was kept since.
-    pub(super) async fn load(data_dir: &Path, endpoint: &Endpoint) -> Self {
-        let vault = Vault::of(data_dir, &endpoint.charge_point);
-        let file = vault.clone();
-        let read = tokio::task::spawn_blocking(move || file.load()).await;
-        let kept = read
-            .map_err(|panic| panic.to_string())
-            .and_then(|kept| kept);
-        let kept = kept.unwrap_or_else(|problem| {
-            tracing::error!(charge_point.id = %endpoint.charge_point, "{problem}");
-            Kept::default()
+    pub(super) async fn load(data_dir: &Path, line: &Line, endpoint: &Endpoint) -> Self {
+        let vault = Vault::of(data_dir, line);
+        let url = endpoint.url.to_string();
+        let kept = read(&vault, line, &url).await;
+        let readable = kept.is_some();
+        let mut security = Self::new(vault, kept.unwrap_or_default(), endpoint);
+        // One that is not understood is left for whoever restores it.
+        if readable && let Err(problem) = security.keep_door(endpoint).await {
+            tracing::error!(charge_point.id = %endpoint.charge_point, "Its password for {}: {problem}", endpoint.url);
+        }
+        security
+    }
+
+    /// Where the configuration says nothing any more: as it was said last, and what was kept since.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`]: its address was never known.
+    pub(super) async fn kept(
+        data_dir: &Path,
+        line: &Line,
+        url: &str,
+    ) -> Result<(Self, Endpoint), InvalidUrl> {
+        let vault = Vault::of(data_dir, line);
+        let kept = read(&vault, line, url).await.unwrap_or_default();
+        let url: Url = url.parse()?;
+        let door = kept.door.clone().unwrap_or_default();
+        let endpoint = Endpoint {
+            charge_point: line.charge_point.clone(),
+            electrics: Vec::new(),
+            measurands: Vec::new(),
+            tls: if url.encrypted && door.roots.is_none() {
+                Tls::SystemRoots
+            } else {
+                Tls::Off
+            },
+            url,
+            password: door.password,
+            external: false,
+        };
+        let mut security = Self::new(vault, kept, &endpoint);
+        security.roots = door.roots;
+        Ok((security, endpoint))
+    }
+
+    /// The configuration's password and roots are kept for when it names another central system.
+    async fn keep_door(&mut self, endpoint: &Endpoint) -> Result<(), String> {
+        let roots = match &endpoint.tls {
+            Tls::Off | Tls::SystemRoots => None,
+            // While it cannot be read no socket is opened either, and that is told.
+            Tls::CaFile(path) => match tokio::fs::read_to_string(path).await {
+                Ok(roots) => Some(roots),
+                Err(_) => return Ok(()),
+            },
+        };
+        let password = endpoint.password.clone();
+        let url = endpoint.url.to_string();
+        let door = Some(Door {
+            url,
+            password,
+            roots,
         });
+        if self.kept.door == door {
+            return Ok(());
+        }
+        self.change(|kept| kept.door = door).await
+    }
+
+    fn new(vault: Vault, kept: Kept, endpoint: &Endpoint) -> Self {
         let base = match (endpoint.url.encrypted, &endpoint.password) {
             (true, Some(_)) => 2,
             (false, Some(_)) => 1,
@@ -75,6 +135,7 @@ impl Security {
             base,
             password: endpoint.password.clone(),
             tls: endpoint.tls.clone(),
+            roots: None,
             encrypted: endpoint.url.encrypted,
             name: endpoint.charge_point.to_string(),
         }
@@ -124,7 +185,7 @@ impl Security {
         Attempt {
             endpoint,
             identity: identity.filter(|_| profile == 3).cloned(),
-            roots: ders(&self.kept.central_roots),
+            roots: ders(self.kept.central_roots.iter().chain(&self.roots)),
         }
     }
 
@@ -322,9 +383,28 @@ fn roots_mut(kept: &mut Kept, kind: CertificateUse) -> &mut Vec<String> {
     }
 }
 
+/// A file that is not understood is told, and stands for nothing.
+async fn read(vault: &Vault, line: &Line, url: &str) -> Option<Kept> {
+    let file = vault.clone();
+    let read = tokio::task::spawn_blocking(move || file.load()).await;
+    let kept = read
+        .map_err(|panic| panic.to_string())
+        .and_then(|kept| kept);
+    let elsewhere = |kept: &Kept| kept.door.as_ref().is_some_and(|door| door.url != url);
+    let kept = kept.map(|kept| {
+        if elsewhere(&kept) {
+            Kept::default()
+        } else {
+            kept
+        }
+    });
+    kept.inspect_err(|problem| tracing::error!(charge_point.id = %line.charge_point, "{problem}"))
+        .ok()
+}
+
 /// They were checked before they were kept.
-fn ders(pems: &[String]) -> Vec<CertificateDer<'static>> {
-    pems.iter()
+fn ders<'a>(pems: impl IntoIterator<Item = &'a String>) -> Vec<CertificateDer<'static>> {
+    pems.into_iter()
         .filter_map(|pem| certificates::read(pem).ok())
         .flatten()
         .collect()

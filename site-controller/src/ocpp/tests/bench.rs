@@ -12,7 +12,7 @@ use ocpp::Tenths;
 use ocpp::v16::Measurand;
 use serde_json::{Value, json};
 use site_model::{
-    Announcement, BootId, Change, ChargePointId, ChargePointStatus, ChargePointView,
+    Announcement, BootId, CentralSystem, Change, ChargePointId, ChargePointStatus, ChargePointView,
     ConnectorAnnouncement, ConnectorId, ConnectorStatus, ConnectorType, ConnectorView, DeviceFault,
     Fact, IdTag, LimitOwner, Milliamps, Monotonic, SessionId, SessionView, Timestamp, WallTime,
     WattHours, Watts,
@@ -32,11 +32,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::socket::Stream;
 use super::super::{Endpoint, StationRequest, StationStatus, Stations, Verdict, Wish};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemTime, Trust};
 use crate::secret::Secret;
 use crate::store::{Options, Store, StoreEvent};
 use crate::uplink::Tls;
 
+/// Of the central system where a charge point begins.
+pub(super) const PASSWORD: &str = "p4ssw0rd";
 pub(super) const SOON: Duration = Duration::from_secs(20);
 
 pub(super) fn registered(status: &str, interval: u64) -> Value {
@@ -45,7 +47,9 @@ pub(super) fn registered(status: &str, interval: u64) -> Value {
 
 /// One charge point, and the port of its central system.
 pub(super) struct Bench {
-    listener: TcpListener,
+    pub(super) listener: TcpListener,
+    /// Its password is configured with its address.
+    password: &'static str,
     stations: Stations,
     tasks: JoinHandle<()>,
     stop: CancellationToken,
@@ -127,12 +131,12 @@ impl Bench {
 
     pub(super) async fn start_at(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::with(listener, clock, TempDir::new().unwrap(), None).await
+        Self::with((listener, PASSWORD), clock, TempDir::new().unwrap(), None).await
     }
 
     /// The gateway starts on this journal.
     async fn with(
-        listener: TcpListener,
+        (listener, password): (TcpListener, &'static str),
         clock: Clock,
         dir: TempDir,
         session: Option<String>,
@@ -153,7 +157,7 @@ impl Bench {
             ],
             url: format!("ws://127.0.0.1:{port}/ocpp/1.6").parse().unwrap(),
             tls: Tls::Off,
-            password: Some(Secret::new("p4ssw0rd")),
+            password: Some(Secret::new(password)),
             external: false,
         };
         let opened = Store::open(dir.path(), crate::store::at_start(), Options::default()).unwrap();
@@ -166,6 +170,7 @@ impl Bench {
         tokio::spawn(Arc::clone(&notes).take(wishes, others));
         let bench = Self {
             listener,
+            password,
             stations: links.stations,
             tasks: links.tasks,
             stop,
@@ -193,7 +198,46 @@ impl Bench {
         let _aborted = self.tasks.await;
         drop(self.stations);
         self.store.close().await;
-        Self::with(self.listener, self.clock, disk, self.session).await
+        let there = (self.listener, self.password);
+        Self::with(there, self.clock, disk, self.session).await
+    }
+
+    /// The gateway stops with its power, and starts again configured for the central system that listens
+    /// here. Gives the listener of the one before.
+    pub(super) async fn configured_for(
+        mut self,
+        listener: TcpListener,
+        password: &'static str,
+    ) -> (Self, TcpListener) {
+        let before = std::mem::replace(&mut self.listener, listener);
+        self.password = password;
+        (self.power_cut().await, before)
+    }
+
+    /// Its power comes back so many days after the test began.
+    pub(super) async fn days_later(mut self, days: i64) -> Self {
+        let now = Clock::system(BootId(1)).now().wall.0;
+        let wall = WallTime(now + days * 86_400_000);
+        let source = move || SystemTime {
+            wall,
+            trust: Trust::Confirmed,
+        };
+        self.clock = Clock::with_source(BootId(1), Arc::new(source));
+        self.power_cut().await
+    }
+
+    /// The core announces the charge point where it is configured.
+    pub(super) async fn announce(&mut self) {
+        let port = self.listener.local_addr().unwrap().port();
+        let announcement = Announcement {
+            central_system: Some(CentralSystem {
+                address: format!("ws://127.0.0.1:{port}/ocpp/1.6/CP-1"),
+                external: false,
+            }),
+            ..view(ConnectorStatus::Available, None).announcement
+        };
+        let announced = Change::ChargePointAnnounced(announcement);
+        self.record(self.wall_ms(), &[announced]).await;
     }
 
     /// The next socket, however long the gateway's pause is: minutes pass until it comes.
@@ -355,7 +399,7 @@ impl Bench {
             .await
             .unwrap()
             .unwrap();
-        Csms::shake_hands(Box::new(stream), Some("p4ssw0rd"))
+        Csms::shake_hands(Box::new(stream), Some(PASSWORD))
             .await
             .unwrap()
     }
@@ -393,7 +437,7 @@ impl Bench {
     pub(super) async fn accept_back(&mut self) -> Csms {
         loop {
             if let Some(csms) =
-                Csms::shake_hands(Box::new(self.tried().await), Some("p4ssw0rd")).await
+                Csms::shake_hands(Box::new(self.tried().await), Some(PASSWORD)).await
             {
                 return csms;
             }
@@ -433,6 +477,17 @@ pub(super) struct Csms {
 }
 
 impl Csms {
+    /// The next socket at this listener that is not given up meanwhile.
+    pub(super) async fn at(listener: &TcpListener, password: &str) -> Self {
+        loop {
+            let accepted = timeout(3 * SOON, listener.accept()).await;
+            let stream = Box::new(accepted.unwrap().unwrap().0);
+            if let Some(csms) = Self::shake_hands(stream, Some(password)).await {
+                return csms;
+            }
+        }
+    }
+
     #[expect(clippy::result_large_err, reason = "the library's own callback")]
     pub(super) async fn shake_hands(
         stream: Box<dyn Stream>,

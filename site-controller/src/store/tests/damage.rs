@@ -7,7 +7,7 @@ use site_model::{IdTag, JournalId};
 use super::super::tables::TABLES;
 use super::*;
 use crate::store::stations::{self, Frozen};
-use crate::store::{access, profiles, security_events};
+use crate::store::{access, lines, profiles, security_events};
 
 const FACTS: u64 = 400;
 
@@ -114,8 +114,8 @@ async fn the_station_side_keeps_its_place_its_message_and_its_transactions() {
     let other = ChargePointId::new("CP-2").unwrap();
     let work = first.store.work(move |db| -> rusqlite::Result<()> {
         for (point, sequence) in [(&id, 12), (&other, 14)] {
-            stations::begin(db, point, 10)?;
-            stations::freeze(db, point, &frozen(sequence), None)?;
+            lines::begin(db, point, "ws://a", 10, None)?;
+            stations::freeze(db, point.as_str(), &frozen(sequence), None)?;
         }
         Ok(())
     });

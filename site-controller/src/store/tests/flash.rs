@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use site_model::{IdTag, LimitOwner, Milliamps};
 
 use super::*;
+use crate::store::lines::{self, Line};
 use crate::store::stations::{self, Ended, Frozen};
 
 const CONNECTORS: u64 = 32;
@@ -82,7 +83,8 @@ impl Day {
         let opened = open(folder);
         for number in 1..=CONNECTORS {
             let id = point(number);
-            let work = move |db: &mut Connection| stations::begin(db, &id, 0).map(drop);
+            let work =
+                move |db: &mut Connection| lines::begin(db, &id, "ws://a", 0, None).map(drop);
             opened.store.work(work).await.unwrap();
         }
         Self {
@@ -200,10 +202,10 @@ impl Day {
         let begins = start.then(|| session.clone());
         let freeze = move |db: &mut Connection| {
             let begins = begins.as_ref().map(|session| (session, 1));
-            stations::freeze(db, &id, &frozen, begins)
+            stations::freeze(db, id.as_str(), &frozen, begins)
         };
         self.opened.store.work(freeze).await.unwrap();
-        let id = point.clone();
+        let line = Line::first(point);
         let ended = if start {
             Ended::Started {
                 session,
@@ -212,7 +214,7 @@ impl Day {
         } else {
             Ended::Read
         };
-        let end = move |db: &mut Connection| stations::end(db, &id, sequence, &ended);
+        let end = move |db: &mut Connection| stations::end(db, &line, sequence, &ended);
         self.opened.store.work(end).await.unwrap();
     }
 
