@@ -5,18 +5,21 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
+use rustls::ServerConfig;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::admin::make_data_dir;
 use crate::broker::{Broker, BrokerError, BrokerSettings, TlsFiles};
+use crate::certificate::{Authority, AuthorityError};
 use crate::charge_point::ChargePoints;
 use crate::clock::Clock;
 use crate::command::{Commands, Dispatch, Reservations};
 use crate::config::{Config, EmbeddedBroker, ExternalBroker, Mqtt};
 use crate::db::Db;
 use crate::fleet::Fleet;
+use crate::fresh::{Following, Fresh};
 use crate::gateway::Gateways;
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, ApiState, Stores};
@@ -26,13 +29,13 @@ use crate::ingest::{Ingest, RunningIngest, Source, Transport};
 use crate::installer::{self, Installers, Logins, SigningKey, Tokens};
 use crate::keys::Keys;
 use crate::lifecycle::{Signals, tell_ready, tell_stopping};
-use crate::listener::{self, Bounds, HTTP_PROTOCOLS, ListenError};
+use crate::listener::{self, Bounds, ListenError};
 use crate::ocpp16::{Central, Upkeep};
 use crate::quota::Quotas;
 use crate::secret::ServerSecrets;
 use crate::session::Sessions;
-use crate::station::{self, Door, Frames, Stations};
-use crate::tls;
+use crate::station::{self, Door, Frames, SecurityEvents, Stations};
+use crate::tls::{self, TlsError};
 
 /// How long ingest may take to subscribe at the embedded broker.
 const SUBSCRIBE_MAX: Duration = Duration::from_secs(10);
@@ -75,12 +78,8 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     make_data_dir(&config)?;
     let secrets = ServerSecrets::load_or_create(&config.data_dir)?;
     let signing_key = load_signing_key(&config).await?;
-    let tls = config
-        .http
-        .tls
-        .as_ref()
-        .map(|files| tls::server_config(files, &HTTP_PROTOCOLS));
-    let tls = tls.transpose()?;
+    let tls = tls::follow(&config)?;
+    let authority = tls::follow_authority(&config)?;
     let tcp = listener::bind(config.http.listen, "http.listen").await?;
     let http = tcp
         .local_addr()
@@ -107,7 +106,9 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
         door,
         chores,
         recording,
-    } = ground.ocpp(&config, http).await?;
+    } = ground
+        .ocpp(&config, http, authority.as_ref().map(Following::fresh))
+        .await?;
     let gateways = Gateways::new(db.clone(), secrets, clock.clone());
     let (broker, source) = connect(&config.mqtt, gateways).await?;
     let ingest = Ingest::new(db.clone(), fleet.clone(), clock.clone());
@@ -123,13 +124,13 @@ pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Running> {
     let stop = CancellationToken::new();
     let server = tokio::spawn(listener::serve(
         tcp,
-        tls,
+        tls.as_ref().map(Following::fresh),
         router,
         stop.clone(),
         Bounds::default(),
     ));
     let flushing = keep_flushing(keys.clone());
-    let chores = tokio::spawn(chores.run(stop.clone()));
+    let chores = tokio::spawn(chores.run(tls, authority, stop.clone()));
     Ok(Running {
         http,
         mqtt: broker.as_ref().map(Broker::address),
@@ -173,14 +174,37 @@ struct Chores {
 }
 
 impl Chores {
-    async fn run(self, stop: CancellationToken) {
-        let upkeep = self.upkeep.run(stop.clone());
-        tokio::join!(upkeep, self.housekeeping.run(stop));
+    async fn run(
+        self,
+        tls: Option<Following<ServerConfig, TlsError>>,
+        authority: Option<Following<Authority, AuthorityError>>,
+        stop: CancellationToken,
+    ) {
+        let (one, other) = (stop.clone(), stop.clone());
+        tokio::join!(
+            self.upkeep.run(stop.clone()),
+            self.housekeeping.run(stop),
+            async {
+                if let Some(tls) = tls {
+                    tls.run(one).await;
+                }
+            },
+            async {
+                if let Some(authority) = authority {
+                    authority.run(other).await;
+                }
+            },
+        );
     }
 }
 
 impl Ground {
-    async fn ocpp(self, config: &Config, http: SocketAddr) -> anyhow::Result<Ocpp> {
+    async fn ocpp(
+        self,
+        config: &Config,
+        http: SocketAddr,
+        authority: Option<Fresh<Authority>>,
+    ) -> anyhow::Result<Ocpp> {
         let Self {
             db,
             secrets,
@@ -189,7 +213,12 @@ impl Ground {
         } = self;
         let frames = Frames::new(db.clone());
         let (recorder, recording) = frames.record();
-        let stations = Stations::new(clock.clone(), fleet.clone(), recorder);
+        let stations = Stations::new(
+            clock.clone(),
+            fleet.clone(),
+            recorder,
+            Bounds::default().sockets,
+        );
         let commands = Commands::new(db.clone(), clock.clone());
         commands.recover().await?;
         let id_tokens = IdTokens::new(db.clone(), clock.clone());
@@ -201,12 +230,15 @@ impl Ground {
             id_tokens.clone(),
             commands.clone(),
             stations.clone(),
+            authority.clone(),
         );
         let upkeep = central.upkeep();
         let door = Door::new(
             stations.clone(),
             charge_points.clone(),
             central,
+            authority,
+            SecurityEvents::new(db.clone()),
             config.ocpp.unknown_stations,
         );
         let chores = Chores {
@@ -219,6 +251,7 @@ impl Ground {
             id_tokens,
             sessions: Sessions::new(db.clone()),
             dispatch: Dispatch::new(commands, stations.clone(), fleet, clock.clone()),
+            security_events: SecurityEvents::new(db.clone()),
             reservations: Reservations::new(db, clock),
             frames,
             ocpp_endpoint: config.http.ocpp_endpoint(http),
@@ -353,7 +386,7 @@ async fn connect(mqtt: &Mqtt, gateways: Gateways) -> anyhow::Result<(Option<Brok
 
 async fn start_broker(settings: &EmbeddedBroker, gateways: Gateways) -> anyhow::Result<Broker> {
     if let Some(files) = &settings.tls {
-        tls::server_config(files, &[])?;
+        tls::server_config(files, None, &[])?;
     }
     let tls = settings.tls.as_ref().map(|files| TlsFiles {
         certificate: files.certificate_file.clone(),

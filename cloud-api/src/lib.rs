@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod app;
 pub mod broker;
+pub mod certificate;
 pub mod charge_point;
 pub mod clock;
 pub mod command;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod db;
 pub mod email;
 pub mod fleet;
+pub mod fresh;
 pub mod gateway;
 pub mod housekeeping;
 pub mod http;

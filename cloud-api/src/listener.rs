@@ -25,10 +25,14 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use crate::certificate::Shown;
+use crate::fresh::Fresh;
 use crate::http::CompleteRefusals;
 
-/// See [`Bounds::connections`].
+/// See [`Bounds::connections`] and [`Bounds::sockets`]; together with the files of the database they stay
+/// below LimitNOFILE of packaging/systemd/cloud-api.service.
 const CONNECTIONS_MAX: usize = 2_048;
+const SOCKETS_MAX: usize = 20_000;
 /// See [`Bounds::grace`].
 const GRACE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head (hyper answers 431 beyond).
@@ -98,8 +102,11 @@ pub async fn bind(address: SocketAddr, key: &'static str) -> Result<TcpListener,
 /// Bounds of a listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections at one time; the next waits in the system's queue until one ends.
+    /// Connections of HTTP at one time; the next waits in the system's queue until one ends.
     pub connections: usize,
+    /// Charge points at one time, which count no longer as connections of HTTP: neither takes the other's
+    /// place. The next is refused with 503 until one leaves.
+    pub sockets: usize,
     /// How long requests that are under way may take when the server stops.
     pub grace: Duration,
 }
@@ -108,6 +115,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: CONNECTIONS_MAX,
+            sockets: SOCKETS_MAX,
             grace: GRACE,
         }
     }
@@ -117,7 +125,7 @@ impl Default for Bounds {
 /// way finish for as long as the bounds say, and cuts off the rest.
 pub async fn serve<R: Routes>(
     tcp: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Fresh<ServerConfig>>,
     router: R,
     stop: CancellationToken,
     bounds: Bounds,
@@ -126,7 +134,7 @@ pub async fn serve<R: Routes>(
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(bounds.connections));
     let server = Arc::new(Server {
-        tls: tls.map(TlsAcceptor::from),
+        tls,
         router,
         stop: stop.clone(),
     });
@@ -195,7 +203,7 @@ impl<S> Routes for S where
 }
 
 struct Server<R> {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Fresh<ServerConfig>>,
     router: R,
     stop: CancellationToken,
 }
@@ -214,10 +222,21 @@ impl<R: Routes> Server<R> {
             return;
         }
         match &self.tls {
-            None => self.exchange(stream, peer, watcher, false).await,
-            Some(acceptor) => {
-                if let Some(stream) = self.handshake(acceptor, stream).await {
-                    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            None => {
+                let peer = Peer {
+                    address: peer,
+                    shown: None,
+                };
+                self.exchange(stream, peer, watcher, false).await;
+            }
+            Some(tls) => {
+                if let Some(stream) = self.handshake(tls.now(), stream).await {
+                    let session = stream.get_ref().1;
+                    let http2 = session.alpn_protocol() == Some(b"h2");
+                    let peer = Peer {
+                        address: peer,
+                        shown: session.peer_certificates().and_then(Shown::new),
+                    };
                     self.exchange(stream, peer, watcher, http2).await;
                 }
             }
@@ -228,14 +247,15 @@ impl<R: Routes> Server<R> {
     /// `None` if it fails, takes too long, or the server is stopping.
     async fn handshake(
         &self,
-        acceptor: &TlsAcceptor,
+        config: Arc<ServerConfig>,
         stream: TcpStream,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
+        let accepting = TlsAcceptor::from(config).accept(stream);
+        let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, accepting);
         match self.stop.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => Some(stream),
             Ok(Err(error)) => {
-                tracing::debug!(%error, "TLS handshake failed");
+                tell_failed(&error);
                 None
             }
             Err(_elapsed) => None,
@@ -244,7 +264,7 @@ impl<R: Routes> Server<R> {
 
     /// Requests and answers until either side has enough. In plain it is HTTP/1.1: guessing the
     /// version from the first bytes would wait for them without end.
-    async fn exchange<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher, http2: bool)
+    async fn exchange<S>(&self, stream: S, peer: Peer, watcher: Watcher, http2: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -261,11 +281,33 @@ impl<R: Routes> Server<R> {
     }
 }
 
+/// A handshake that failed for a reason that somebody here can do something about; everything that
+/// knocks at an open port fails in some way.
+fn tell_failed(error: &io::Error) {
+    let reason = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match reason {
+        Some(rustls::Error::PeerIncompatible(_)) => {
+            tracing::warn!(%error, "TLS was refused: {error}; a charge point that knows nothing newer (for instance TLS_RSA suites) needs a proxy in front that ends TLS");
+        }
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            tracing::warn!(%error, "TLS was refused: a client's certificate is not its own or cannot be read: {error}");
+        }
+        Some(_) | None => tracing::debug!(%error, "TLS handshake failed"),
+    }
+}
+
+/// Who is at the other end.
+#[derive(Clone)]
+struct Peer {
+    address: SocketAddr,
+    shown: Option<Shown>,
+}
+
 /// The router, told who is at the other end.
 #[derive(Clone)]
 struct WithPeer<R> {
     router: R,
-    peer: SocketAddr,
+    peer: Peer,
 }
 
 impl<B, R> Service<Request<B>> for WithPeer<R>
@@ -284,7 +326,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(self.peer.address));
+        if let Some(shown) = &self.peer.shown {
+            extensions.insert(shown.clone());
+        }
         self.router.call(request)
     }
 }

@@ -6,8 +6,13 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 
-use crate::config::TlsFiles;
+use crate::certificate::{Authority, AuthorityError};
+use crate::config::{Config, TlsFiles};
+use crate::fresh::Following;
+use crate::listener::HTTP_PROTOCOLS;
 
 /// Why certificate and key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +35,21 @@ pub enum TlsError {
         /// What is wrong.
         reason: String,
     },
+    /// The authority of charge points' certificates cannot be used.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
 }
 
-/// A TLS server with this certificate, offering `protocols` by ALPN in this order.
+/// A TLS server with this certificate, offering `protocols` by ALPN in this order. With `clients` it asks
+/// who connects for a certificate.
 ///
 /// # Errors
 /// [`TlsError`] with the files.
-pub fn server_config(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(
+    files: &TlsFiles,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+    protocols: &[&[u8]],
+) -> Result<ServerConfig, TlsError> {
     let certificates = read_certificates(&files.certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(&files.key_file)
         .map_err(|error| unreadable("private key", &files.key_file, &error))?;
@@ -45,14 +58,51 @@ pub fn server_config(files: &TlsFiles, protocols: &[&[u8]]) -> Result<Arc<Server
         reason: error.to_string(),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let clients = clients.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| pair(&error))?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(certificates, key)
         .map_err(|error| pair(&error))?;
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    Ok(Arc::new(config))
+    Ok(config)
+}
+
+/// The HTTP listener's TLS, made anew when one of its files changes; `None`: it is plain.
+///
+/// # Errors
+/// A sentence with the file.
+pub fn follow(config: &Config) -> Result<Option<Following<ServerConfig, TlsError>>, TlsError> {
+    let Some(files) = config.http.tls.clone() else {
+        return Ok(None);
+    };
+    let ca = config.ocpp.ca.clone();
+    let mut watched = vec![files.certificate_file.clone(), files.key_file.clone()];
+    // It is told whose certificates are asked for.
+    watched.extend(ca.as_ref().map(|ca| ca.certificate_file.clone()));
+    let make = move || {
+        let authority = ca.as_ref().map(Authority::load).transpose()?;
+        let clients = authority.map(|authority| authority.introduction());
+        server_config(&files, clients, &HTTP_PROTOCOLS)
+    };
+    Following::load("[http.tls]", watched, make).map(Some)
+}
+
+/// The authority of charge points' certificates, made anew when one of its files changes.
+///
+/// # Errors
+/// A sentence with the file.
+pub fn follow_authority(
+    config: &Config,
+) -> Result<Option<Following<Authority, AuthorityError>>, AuthorityError> {
+    let Some(ca) = config.ocpp.ca.clone() else {
+        return Ok(None);
+    };
+    let mut watched = vec![ca.certificate_file.clone()];
+    watched.extend(ca.key_file.clone());
+    watched.extend(ca.crl_file.clone());
+    Following::load("[ocpp.ca]", watched, move || Authority::load(&ca)).map(Some)
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -104,7 +154,7 @@ pub(crate) mod tests {
             certificate_file: certificate_file.to_owned(),
             key_file: key_file.to_owned(),
         };
-        server_config(&files, &[]).unwrap_err().to_string()
+        server_config(&files, None, &[]).unwrap_err().to_string()
     }
 
     #[test]
@@ -113,7 +163,7 @@ pub(crate) mod tests {
         let (one, _) = certificate(dir.path(), "one");
         let (two, _) = certificate(dir.path(), "two");
         let (certificate_file, key_file) = (&one.certificate_file, &one.key_file);
-        assert!(server_config(&one, &[b"h2"]).is_ok());
+        assert!(server_config(&one, None, &[b"h2"]).is_ok());
 
         let missing = dir.path().join("missing");
         let shown = missing.display();

@@ -6,6 +6,7 @@ mod store;
 use jiff::Timestamp;
 use site_model::{ChargePointId, ConnectorId, ConnectorType, GatewayId, Watts};
 
+use crate::certificate::{Subject, Whose};
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::fleet::Fleet;
@@ -47,6 +48,8 @@ pub struct ChargePoint {
     pub serial: Option<String>,
     /// Whether it may connect with a token in the path instead of a password (security profile 0).
     pub path_token: bool,
+    /// It must show its certificate (security profile 3); nothing else lets it in.
+    pub certificate_required: bool,
     /// When it was registered.
     pub registered_at: Timestamp,
     /// When what is kept of it was changed last.
@@ -83,6 +86,8 @@ pub struct NewChargePoint {
     pub connectors: Vec<NewConnector>,
     /// Whether it may connect with a token in the path (security profile 0).
     pub path_token: bool,
+    /// Whether it must show its certificate (security profile 3).
+    pub certificate_required: bool,
 }
 
 /// A charge point that was just registered. Its secrets are not shown again.
@@ -107,6 +112,8 @@ pub struct ChargePointChange {
     pub model: String,
     /// Its serial number.
     pub serial: Option<String>,
+    /// Whether it must show its certificate (security profile 3).
+    pub certificate_required: bool,
 }
 
 /// Why a charge point was not registered, changed or deleted.
@@ -153,6 +160,8 @@ pub enum Credential {
     Password(Secret<String>),
     /// Token in the path (security profile 0).
     PathToken(Secret<String>),
+    /// Certificate (security profile 3): whose it is, or why it is not good.
+    Certificate(Result<Subject, String>),
 }
 
 /// The answer to a credential.
@@ -160,8 +169,8 @@ pub enum Credential {
 pub enum Recognition {
     /// It is who it says.
     Admitted(Admitted),
-    /// The charge point exists and the credential is not its.
-    Wrong,
+    /// The charge point exists and the credential is not its, for this reason.
+    Wrong(String),
     /// No charge point has this id.
     Unknown,
 }
@@ -303,26 +312,27 @@ impl ChargePoints {
         let Some(kept) = store::credentials(&self.db, id).await? else {
             return Ok(Recognition::Unknown);
         };
-        let (expected, shown) = match credential {
-            Credential::Password(password) => (
-                kept.password.or(kept.gateway_password),
-                match kept.admitted.gateway {
-                    Some(_) => self
-                        .secrets
-                        .hash(crate::gateway::PURPOSE, password.expose()),
-                    None => self.secrets.hash(PASSWORD_PURPOSE, password.expose()),
-                },
-            ),
-            Credential::PathToken(token) => (
-                kept.path_token,
-                self.secrets.hash(PATH_TOKEN_PURPOSE, token.expose()),
-            ),
+        let judged = match credential {
+            Credential::Certificate(shown) => judge_certificate(id, &kept, shown),
+            Credential::Password(_) | Credential::PathToken(_) if kept.certificate_required => {
+                Err("it shows no certificate, which it must (security profile 3)".to_owned())
+            }
+            Credential::Password(password) => {
+                let (expected, purpose) = match kept.admitted.gateway {
+                    Some(_) => (&kept.gateway_password, crate::gateway::PURPOSE),
+                    None => (&kept.password, PASSWORD_PURPOSE),
+                };
+                let shown = self.secrets.hash(purpose, password.expose());
+                compare(expected.as_deref(), &shown)
+            }
+            Credential::PathToken(token) => {
+                let shown = self.secrets.hash(PATH_TOKEN_PURPOSE, token.expose());
+                compare(kept.path_token.as_deref(), &shown)
+            }
         };
-        let is_right = expected.is_some_and(|expected| equal_in_constant_time(&expected, &shown));
-        Ok(if is_right {
-            Recognition::Admitted(kept.admitted)
-        } else {
-            Recognition::Wrong
+        Ok(match judged {
+            Ok(()) => Recognition::Admitted(kept.admitted),
+            Err(why) => Recognition::Wrong(why),
         })
     }
 
@@ -364,4 +374,30 @@ impl ChargePoints {
         }
         Ok(())
     }
+}
+
+fn compare(expected: Option<&[u8]>, shown: &[u8; 32]) -> Result<(), String> {
+    if expected.is_some_and(|expected| equal_in_constant_time(expected, shown)) {
+        return Ok(());
+    }
+    Err(
+        "its credential is missing or wrong; a new password comes from POST /api/v1/chargepoints/{id}/provisioning-password"
+            .to_owned(),
+    )
+}
+
+fn judge_certificate(
+    id: &ChargePointId,
+    kept: &store::Kept,
+    shown: &Result<Subject, String>,
+) -> Result<(), String> {
+    let subject = shown.as_ref().map_err(String::clone)?;
+    if kept.admitted.gateway.is_some() && kept.gateway_password.is_none() {
+        return Err("its gateway was revoked".to_owned());
+    }
+    subject.check(Whose {
+        charge_point: id,
+        organisation: &kept.admitted.organisation,
+        name: &kept.organisation_name,
+    })
 }

@@ -23,6 +23,8 @@ pub(super) struct Kept {
     pub(super) path_token: Option<Vec<u8>>,
     /// That of its gateway, unless it was revoked.
     pub(super) gateway_password: Option<Vec<u8>>,
+    pub(super) organisation_name: String,
+    pub(super) certificate_required: bool,
 }
 
 pub(super) async fn register(
@@ -42,13 +44,14 @@ pub(super) async fn register(
     let insert = Statement::new(
         "INSERT INTO charge_points
            (id, organisation_id, site_id, gateway_id, vendor, model, serial, credential_hash,
-            path_token_hash, registered_at_ms, updated_at_ms)
-         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $9)
+            path_token_hash, registered_at_ms, updated_at_ms, certificate_required)
+         VALUES ($1, $2, $3, NULL, $4, $5, $6, $7, $8, $9, $9, $10)
          ON CONFLICT (id) DO UPDATE SET
            site_id = excluded.site_id, gateway_id = NULL, vendor = excluded.vendor,
            model = excluded.model, serial = excluded.serial,
            credential_hash = excluded.credential_hash, path_token_hash = excluded.path_token_hash,
            registered_at_ms = excluded.registered_at_ms, updated_at_ms = excluded.updated_at_ms,
+           certificate_required = excluded.certificate_required,
            firmware = NULL, booted_at_ms = NULL, deleted_at_ms = NULL
          WHERE charge_points.organisation_id = $2 AND charge_points.deleted_at_ms IS NOT NULL",
         vec![
@@ -61,6 +64,7 @@ pub(super) async fn register(
             hashes.password.into(),
             hashes.path_token.into(),
             now.as_millisecond().into(),
+            new.certificate_required.into(),
         ],
     );
     let mut statements = vec![bound.expecting(1), insert.expecting(1)];
@@ -119,7 +123,7 @@ pub(super) async fn change(
     now: Timestamp,
 ) -> Result<(), ChargePointError> {
     let sql = "UPDATE charge_points SET site_id = $3, vendor = $4, model = $5, serial = $6,
-                 updated_at_ms = $7
+                 updated_at_ms = $7, certificate_required = $8
                WHERE id = $1 AND organisation_id = $2 AND deleted_at_ms IS NULL";
     let values = vec![
         id.as_str().into(),
@@ -129,6 +133,7 @@ pub(super) async fn change(
         change.model.as_str().into(),
         change.serial.as_deref().into(),
         now.as_millisecond().into(),
+        change.certificate_required.into(),
     ];
     changed_one(db.write(sql, values).await?.changed)
 }
@@ -185,8 +190,9 @@ pub(super) async fn credentials(db: &Db, id: &ChargePointId) -> Result<Option<Ke
     let rows = db
         .query(
             "SELECT c.organisation_id, c.gateway_id, c.credential_hash, c.path_token_hash,
-                    g.credential_hash AS gateway_hash
+                    c.certificate_required, g.credential_hash AS gateway_hash, o.name
              FROM charge_points c
+             JOIN organisations o ON o.id = c.organisation_id
              LEFT JOIN gateways g ON g.id = c.gateway_id AND g.revoked_at_ms IS NULL
              WHERE c.id = $1 AND c.deleted_at_ms IS NULL",
             vec![id.as_str().into()],
@@ -206,6 +212,8 @@ pub(super) async fn credentials(db: &Db, id: &ChargePointId) -> Result<Option<Ke
         password: hash("credential_hash")?,
         path_token: hash("path_token_hash")?,
         gateway_password: hash("gateway_hash")?,
+        organisation_name: row.text("name")?.to_owned(),
+        certificate_required: row.int("certificate_required")? != 0,
     }))
 }
 
@@ -242,6 +250,7 @@ fn read(row: &Row) -> Result<ChargePoint, DbError> {
         model: row.text("model")?.to_owned(),
         serial: row.opt_text("serial")?.map(str::to_owned),
         path_token: row.opt_blob("path_token_hash")?.is_some(),
+        certificate_required: row.int("certificate_required")? != 0,
         registered_at: time("registered_at_ms")?,
         updated_at: time("updated_at_ms")?,
     })

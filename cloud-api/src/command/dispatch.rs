@@ -100,7 +100,7 @@ impl Dispatch {
                 self.commands.takes_amperes(&new.charge_point).await?;
             }
         }
-        self.commands.answered(&id, new.action, &outcome).await?;
+        self.commands.answered(&id, &new, &outcome).await?;
         if is(&outcome, "Accepted") {
             self.commands.accepted(&new).await?;
         }

@@ -1,6 +1,7 @@
 //! Commands: orders to charge points, each with its states and times, its raw frames, and what it
 //! led to. The answer of a charge point ends its sending; what it does afterwards completes it.
 
+mod availability;
 mod dispatch;
 mod progress;
 mod reservation;
@@ -25,6 +26,13 @@ pub use reservation::{
 /// How long after an accepted start its session may begin; ConnectionTimeOut of charge points is
 /// rarely set beyond.
 const START_WITHIN_MS: i64 = 180_000;
+/// How long what was accepted may take until it is done; then it has expired. What is told later still
+/// completes it.
+const STOP_WITHIN_MS: i64 = 3_600_000;
+const RESET_WITHIN_MS: i64 = 3_600_000;
+const UPLOAD_WITHIN_MS: i64 = 86_400_000;
+/// A car may stand for days before its session ends, and firmware may be fetched at a later date.
+const SCHEDULED_WITHIN_MS: i64 = 7 * 86_400_000;
 /// Longest frame that is kept with a command, in bytes.
 const FRAME_MAX: usize = 16 * 1_024;
 
@@ -73,7 +81,7 @@ words!(
         Failed = "failed",
         /// It is done.
         Completed = "completed",
-        /// It was accepted, and the session that it should lead to did not begin in time.
+        /// It was accepted, and what it should lead to was not told in time.
         Expired = "expired",
     }
 );
@@ -101,6 +109,8 @@ pub struct Mark {
     pub folded: Option<String>,
     /// The transaction it is about.
     pub transaction: Option<String>,
+    /// Whether it opens for use, or closes; `None`: neither.
+    pub operative: Option<bool>,
     /// The version of the organisation's tokens that a local list was made from.
     pub token_version: Option<i64>,
 }
@@ -226,11 +236,10 @@ impl Command {
     }
 
     fn expired_at(&self) -> Option<Timestamp> {
-        let is_start = self.action == "RemoteStartTransaction";
-        if !is_start || self.answer != CommandState::Accepted {
+        if self.answer != CommandState::Accepted {
             return None;
         }
-        let until = self.answered_at?.as_millisecond() + START_WITHIN_MS;
+        let until = self.answered_at?.as_millisecond() + ends_within(&self.action);
         Timestamp::from_millisecond(until).ok()
     }
 }
@@ -293,12 +302,13 @@ impl Commands {
             new.mark.connector.into(),
             new.mark.folded.as_deref().into(),
             new.mark.transaction.as_deref().into(),
+            new.mark.operative.into(),
         ];
         let sql = "INSERT INTO commands
                      (id, organisation_id, charge_point_id, command, action, parameters,
                       created_by, timeout_s, queued_at_ms, state, connector_id, folded,
-                      transaction_id)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11, $12)";
+                      transaction_id, operative)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'queued', $10, $11, $12, $13)";
         self.db.write(sql, values).await.map(|_done| ())
     }
 
@@ -306,14 +316,18 @@ impl Commands {
     async fn answered(
         &self,
         id: &CommandId,
-        action: &str,
+        new: &NewCommand,
         outcome: &Outcome,
     ) -> Result<(), DbError> {
         let now = self.clock.now().as_millisecond();
         let (state, response, error) = reading(&outcome.fate);
         let scheduled =
             matches!(&outcome.fate, Fate::Answered(answer) if answer["status"] == "Scheduled");
-        let done = state == CommandState::Accepted && !scheduled && ends_with_its_answer(action);
+        let accepted = state == CommandState::Accepted;
+        let done = accepted && !scheduled && ends_with_its_answer(new.action);
+        if accepted && new.action == "ChangeAvailability" {
+            self.replace_scheduled(id, new).await?;
+        }
         let values: Vec<Param> = vec![
             id.as_str().into(),
             state.as_str().into(),
@@ -327,7 +341,8 @@ impl Commands {
         ];
         let sql = "UPDATE commands SET state = $2, sent_at_ms = $3, answered_at_ms = $4,
                      response = $5, error = $6, request_frame = $7, response_frame = $8,
-                     completed_at_ms = COALESCE(completed_at_ms, $9)
+                     completed_at_ms = CASE WHEN $2 = 'rejected' THEN NULL
+                       ELSE COALESCE(completed_at_ms, $9) END
                    WHERE id = $1";
         self.db.write(sql, values).await.map(|_done| ())
     }
@@ -411,27 +426,6 @@ impl Commands {
         let values = vec![
             charge_point.as_str().into(),
             action.into(),
-            self.clock.now().as_millisecond().into(),
-        ];
-        self.db.write(sql, values).await.map(|_done| ())
-    }
-
-    /// A connector (0 is the whole charge point) is closed for use: what was scheduled until its
-    /// session ended is done.
-    ///
-    /// # Errors
-    /// [`DbError`].
-    pub async fn became_unavailable(
-        &self,
-        charge_point: &ChargePointId,
-        connector: i64,
-    ) -> Result<(), DbError> {
-        let sql = "UPDATE commands SET completed_at_ms = $3
-                   WHERE charge_point_id = $1 AND action = 'ChangeAvailability'
-                     AND connector_id = $2 AND completed_at_ms IS NULL AND state = 'accepted'";
-        let values = vec![
-            charge_point.as_str().into(),
-            connector.into(),
             self.clock.now().as_millisecond().into(),
         ];
         self.db.write(sql, values).await.map(|_done| ())
@@ -527,6 +521,18 @@ fn ends_with_its_answer(action: &str) -> bool {
         "GetLog",
     ]
     .contains(&action)
+}
+
+/// How long what was accepted may take until it is done, in ms.
+fn ends_within(action: &str) -> i64 {
+    match action {
+        "RemoteStartTransaction" => START_WITHIN_MS,
+        "RemoteStopTransaction" => STOP_WITHIN_MS,
+        "Reset" => RESET_WITHIN_MS,
+        "GetDiagnostics" | "GetLog" => UPLOAD_WITHIN_MS,
+        // Firmware, and what was scheduled.
+        _ => SCHEDULED_WITHIN_MS,
+    }
 }
 
 /// State, response and error of what became of a call.

@@ -22,6 +22,10 @@ const HTTP_PORT: u16 = 8_080;
 const MQTT_PORT: u16 = 1_883;
 const MQTTS_PORT: u16 = 8_883;
 
+/// How long certificates of charge points hold unless configured: short enough that a lost key dies, long
+/// enough that a charge point that was away for a season can still come back.
+const CERTIFICATE_DAYS: u32 = 365;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -36,10 +40,25 @@ pub struct Config {
 }
 
 /// How charge points are treated that connect by OCPP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ocpp {
     /// What becomes of one that nobody has registered.
     pub unknown_stations: UnknownStations,
+    /// Whose certificates they may show, and who signs those that they ask for (security profile 3).
+    pub ca: Option<CertificateAuthority>,
+}
+
+/// An authority for certificates of charge points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateAuthority {
+    /// Certificates of those who may have signed, PEM; the first is that of who signs here.
+    pub certificate_file: PathBuf,
+    /// Key of who signs here, PEM; without it nothing is signed.
+    pub key_file: Option<PathBuf>,
+    /// What they revoked, PEM: a list of each.
+    pub crl_file: Option<PathBuf>,
+    /// How long what is signed here holds.
+    pub days: u32,
 }
 
 /// How the REST API is offered.
@@ -125,6 +144,7 @@ impl Default for Config {
             }),
             ocpp: Ocpp {
                 unknown_stations: UnknownStations::Refuse,
+                ca: None,
             },
         }
     }
@@ -207,7 +227,7 @@ fn read_config(reader: &Reader<'_>, mut root: Section<'_>, base: &Path) -> Optio
         None => Some(defaults.mqtt),
     };
     let ocpp = match reader.section(&mut root, "ocpp") {
-        Some(section) => read_ocpp(reader, section),
+        Some(section) => read_ocpp(reader, section, base, http.as_ref()),
         None => Some(defaults.ocpp),
     };
     reader.finish(root);
@@ -241,7 +261,12 @@ fn read_http(reader: &Reader<'_>, mut section: Section<'_>, base: &Path) -> Opti
     })
 }
 
-fn read_ocpp(reader: &Reader<'_>, mut section: Section<'_>) -> Option<Ocpp> {
+fn read_ocpp(
+    reader: &Reader<'_>,
+    mut section: Section<'_>,
+    base: &Path,
+    http: Option<&Http>,
+) -> Option<Ocpp> {
     let word = reader.text(&mut section, "unknown_stations");
     let unknown_stations = match word.as_deref() {
         None | Some("refuse") => Some(UnknownStations::Refuse),
@@ -252,9 +277,38 @@ fn read_ocpp(reader: &Reader<'_>, mut section: Section<'_>) -> Option<Ocpp> {
             None
         }
     };
+    let ca = reader.section(&mut section, "ca");
+    if ca.is_some() && http.is_some_and(|http| http.tls.is_none()) {
+        let remedy = "has no use without [http.tls]: certificates are shown to who ends TLS";
+        reader.fault(&section, "ca", remedy);
+    }
+    let ca = ca.map(|ca| read_ca(reader, ca, base));
     reader.finish(section);
     Some(Ocpp {
         unknown_stations: unknown_stations?,
+        ca: match ca {
+            Some(ca) => Some(ca?),
+            None => None,
+        },
+    })
+}
+
+fn read_ca(
+    reader: &Reader<'_>,
+    mut section: Section<'_>,
+    base: &Path,
+) -> Option<CertificateAuthority> {
+    let what = "the authority's certificate in PEM";
+    let certificate = reader.required_text(&mut section, "certificate_file", what);
+    let key = reader.text(&mut section, "key_file");
+    let crl = reader.text(&mut section, "crl_file");
+    let days = reader.days(&mut section, "days");
+    reader.finish(section);
+    Some(CertificateAuthority {
+        certificate_file: base.join(certificate?),
+        key_file: key.map(|path| base.join(path)),
+        crl_file: crl.map(|path| base.join(path)),
+        days: days.unwrap_or(CERTIFICATE_DAYS),
     })
 }
 

@@ -115,6 +115,15 @@ impl<'t> Reader<'t> {
         })
     }
 
+    /// A number of days, 1 to 3650.
+    pub(super) fn days(&self, section: &mut Section<'_>, key: &'static str) -> Option<u32> {
+        self.value(section, key, "a number from 1 to 3650", |value| {
+            let integer = value.as_integer()?;
+            let days = u32::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            (1..=3_650).contains(&days).then_some(days)
+        })
+    }
+
     /// A list of texts; empty if it is not there.
     pub(super) fn texts(&self, section: &mut Section<'_>, key: &'static str) -> Vec<String> {
         let texts = self.value(section, key, "a list of texts", |value| {

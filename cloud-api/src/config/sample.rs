@@ -49,6 +49,12 @@ listen = "{http.listen}"
 # One that nobody has registered is refused; "hold" lets it connect and tells it to wait, until it is
 # registered. Nothing that it tells meanwhile is kept.
 unknown_stations = "refuse"
+# OCPP security profile 3, with http.tls: charge points may show certificates of these authorities instead
+# of a password. The common name is the charge point's id; O is the organisation's name, or O or OU its
+# id. With key_file the first of them signs what charge points ask for, for so many days (365 if left out).
+# crl_file holds a revocation list of each. These files and those of http.tls are taken again within
+# seconds when they change, and nobody is cut off.
+# ca = { certificate_file = "ca.pem", key_file = "ca.key", crl_file = "revoked.pem", days = 365 }
 
 # Exactly one of the two brokers.
 [mqtt]

@@ -36,7 +36,14 @@ fn every_commented_line_of_the_sample_is_valid_too() {
     let starts = |line: &str, key: &str| line.starts_with(&format!("# {key} = "));
     let mut tried = 0;
     for (index, line) in lines.iter().enumerate() {
-        let keys = ["tls", "allow_plain", "proxies", "embedded", "external"];
+        let keys = [
+            "tls",
+            "allow_plain",
+            "proxies",
+            "ca",
+            "embedded",
+            "external",
+        ];
         if !keys.iter().any(|key| starts(line, key)) {
             continue;
         }
@@ -45,10 +52,14 @@ fn every_commented_line_of_the_sample_is_valid_too() {
         changed.retain(|line| !(replaces_broker && line.starts_with("embedded")));
         let place = changed.iter().position(|l| l == line).unwrap_or(index);
         changed[place] = line.trim_start_matches("# ").to_owned();
+        if starts(line, "ca") {
+            let tls = changed.iter().position(|line| starts(line, "tls")).unwrap();
+            changed[tls] = changed[tls].trim_start_matches("# ").to_owned();
+        }
         parse(&changed.join("\n")).unwrap();
         tried += 1;
     }
-    assert_eq!(tried, 5);
+    assert_eq!(tried, 6);
 }
 
 #[test]
@@ -60,6 +71,9 @@ fn everything_can_be_configured() {
         listen = "[::]:443"
         tls = { certificate_file = "tls/a.pem", key_file = "/k.pem" }
         proxies = ["192.0.2.10", "::ffff:192.0.2.11"]
+        [ocpp]
+        unknown_stations = "hold"
+        ca = { certificate_file = "ca.pem", key_file = "/ca.key", crl_file = "crl.pem", days = 30 }
         [mqtt]
         external = { host = "mqtt.example.com", username = "ingest", password = "hunter2", ca_file = "ca.pem" }
         "#,
@@ -78,6 +92,16 @@ fn everything_can_be_configured() {
         public_ws: None,
     };
     assert_eq!(config.http, http);
+    let ocpp = Ocpp {
+        unknown_stations: UnknownStations::Hold,
+        ca: Some(CertificateAuthority {
+            certificate_file: "/etc/dynamo/ca.pem".into(),
+            key_file: Some("/ca.key".into()),
+            crl_file: Some("/etc/dynamo/crl.pem".into()),
+            days: 30,
+        }),
+    };
+    assert_eq!(config.ocpp, ocpp);
     assert_eq!(
         format!("{:?}", config.mqtt),
         "External(ExternalBroker { host: \"mqtt.example.com\", port: 8883, username: \"ingest\", \
@@ -247,4 +271,16 @@ fn a_password_file_may_end_with_a_line_and_must_not_be_empty() {
             path.display()
         )
     );
+}
+
+#[test]
+fn an_authority_needs_its_certificate_days_that_can_be_and_tls() {
+    let error = parse("[ocpp]\nca = { key_file = \"k\", days = 0 }\n").unwrap_err();
+    for told in [
+        "ocpp.ca: has no use without [http.tls]: certificates are shown to who ends TLS",
+        "ocpp.ca: needs certificate_file = \"…\", the authority's certificate in PEM",
+        "ocpp.ca.days: must be a number from 1 to 3650",
+    ] {
+        assert!(error.contains(told), "{told} is not in {error}");
+    }
 }

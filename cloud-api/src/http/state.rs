@@ -12,7 +12,7 @@ use crate::installer::Tokens;
 use crate::keys::Keys;
 use crate::quota::Quotas;
 use crate::session::Sessions;
-use crate::station::Frames;
+use crate::station::{Frames, SecurityEvents};
 
 /// The parts of the program that the REST API stands on; clones share them.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ pub struct Stores {
     pub reservations: Reservations,
     /// Raw frames of charge points' sockets.
     pub frames: Frames,
+    /// What threatened the security of charge points.
+    pub security_events: SecurityEvents,
     /// Where charge points connect, without their id: `wss://csms.example.com/ocpp/`.
     pub ocpp_endpoint: String,
 }

@@ -20,13 +20,19 @@ struct Served {
     ended: JoinHandle<()>,
 }
 
-async fn serving(router: Router, tls: Option<Arc<ServerConfig>>, bounds: Bounds) -> Served {
+async fn serving(router: Router, tls: Option<ServerConfig>, bounds: Bounds) -> Served {
     let tcp = bind("127.0.0.1:0".parse().unwrap(), "http.listen")
         .await
         .unwrap();
     let address = tcp.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let ended = tokio::spawn(serve(tcp, tls, router, stop.clone(), bounds));
+    let ended = tokio::spawn(serve(
+        tcp,
+        tls.map(Fresh::new),
+        router,
+        stop.clone(),
+        bounds,
+    ));
     Served {
         address,
         stop,
@@ -150,7 +156,7 @@ async fn at_the_bound_a_connection_waits_until_another_ends() {
 async fn who_is_slow_with_a_head_or_a_handshake_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let (files, _) = tls::tests::certificate(dir.path(), "a");
-    let tls = tls::server_config(&files, &HTTP_PROTOCOLS).unwrap();
+    let tls = tls::server_config(&files, None, &HTTP_PROTOCOLS).unwrap();
     // The beginning of a head, and of a TLS record with a ClientHello (RFC 8446, section 5.1).
     for (tls, beginning) in [(None, &GET[..8]), (Some(tls), &[0x16, 3, 1])] {
         let served = serving(quick(), tls, Bounds::default()).await;
@@ -182,7 +188,7 @@ async fn https_is_served_to_who_trusts_the_certificate() {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let dir = tempfile::tempdir().unwrap();
     let (files, certificate) = tls::tests::certificate(dir.path(), "a");
-    let tls = tls::server_config(&files, &HTTP_PROTOCOLS).unwrap();
+    let tls = tls::server_config(&files, None, &HTTP_PROTOCOLS).unwrap();
     let served = serving(quick(), Some(tls), Bounds::default()).await;
     let url = format!("https://localhost:{}/", served.address.port());
     let trusted = reqwest::Certificate::from_pem(certificate.as_bytes()).unwrap();
@@ -211,7 +217,7 @@ async fn https_is_served_to_who_trusts_the_certificate() {
 async fn http_2_is_negotiated_by_alpn() {
     let dir = tempfile::tempdir().unwrap();
     let (files, _) = tls::tests::certificate(dir.path(), "a");
-    let tls = tls::server_config(&files, &HTTP_PROTOCOLS).unwrap();
+    let tls = tls::server_config(&files, None, &HTTP_PROTOCOLS).unwrap();
     let served = serving(quick(), Some(tls), Bounds::default()).await;
     let mut stream = tls_client(&files, &[b"h2"], served.address).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -271,4 +277,24 @@ async fn a_taken_port_is_told_with_the_key_to_change() {
         "{error}"
     );
     assert!(error.ends_with("; check http.listen"), "{error}");
+}
+
+#[test]
+fn everybody_who_is_let_in_gets_a_file_descriptor() {
+    let unit = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../packaging/systemd/cloud-api.service"
+    );
+    let unit = std::fs::read_to_string(unit).unwrap();
+    let limit = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("LimitNOFILE="));
+    let limit: usize = limit.unwrap().parse().unwrap();
+    // The database, the broker's gateways and everything else have the rest.
+    let Bounds {
+        connections,
+        sockets,
+        ..
+    } = Bounds::default();
+    assert!(connections + sockets + 8_192 <= limit, "{limit}");
 }

@@ -7,6 +7,7 @@ mod boot;
 mod limit;
 mod meter;
 pub mod orders;
+mod security;
 mod status;
 mod transaction;
 mod upkeep;
@@ -16,20 +17,22 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use ocpp::v16::{
     DataTransferResponse, DataTransferStatus, DiagnosticsStatusNotificationResponse,
-    FirmwareStatusNotificationResponse, GenericStatus, LogStatusNotificationResponse, Request,
-    Response, SecurityEventNotificationResponse, SignCertificateResponse,
+    FirmwareStatusNotificationResponse, LogStatusNotificationResponse, Request, Response,
+    SecurityEventNotificationResponse, SignCertificateResponse,
     SignedFirmwareStatusNotificationResponse, V16,
 };
 use ocpp::{ErrorCode, Time};
 
+use crate::certificate::Authority;
 use crate::clock::Clock;
 use crate::command::Commands;
 use crate::db::{Db, DbError};
 use crate::fleet::Fleet;
+use crate::fresh::Fresh;
 use crate::id::OrganisationId;
 use crate::id_token::IdTokens;
 use crate::ingest::apply::{Fault, Step, run};
-use crate::station::{Answering, Refused, Station, Stations, System};
+use crate::station::{Answering, Refused, SecurityEvents, Station, Stations, System};
 
 pub use limit::PowerLimit;
 pub(crate) use upkeep::taken;
@@ -50,6 +53,8 @@ struct Parts {
     id_tokens: IdTokens,
     commands: Commands,
     upkeep: Upkeep,
+    authority: Option<Fresh<Authority>>,
+    events: SecurityEvents,
 }
 
 /// A station that somebody has registered.
@@ -78,7 +83,8 @@ impl System<V16> for Central {
 }
 
 impl Central {
-    /// A central system on this database and fleet, for these stations.
+    /// A central system on this database and fleet, for these stations; without an authority it signs no
+    /// certificates.
     #[must_use]
     pub fn new(
         db: Db,
@@ -87,8 +93,10 @@ impl Central {
         id_tokens: IdTokens,
         commands: Commands,
         stations: Stations,
+        authority: Option<Fresh<Authority>>,
     ) -> Self {
         let upkeep = Upkeep::new(db.clone(), clock.clone(), stations, id_tokens.clone());
+        let events = SecurityEvents::new(db.clone());
         Self(Arc::new(Parts {
             db,
             fleet,
@@ -96,6 +104,8 @@ impl Central {
             id_tokens,
             commands,
             upkeep,
+            authority,
+            events,
         }))
     }
 
@@ -134,13 +144,12 @@ impl Central {
                 SignedFirmwareStatusNotificationResponse::default().into()
             }
             Request::SecurityEventNotification(request) => {
-                let (charge_point, event) = (&known.station.id, request.kind.as_str());
-                tracing::warn!(%charge_point, event, "Charge point tells a security event: {event}");
+                self.security_event(known, &request).await?;
                 SecurityEventNotificationResponse::default().into()
             }
-            Request::SignCertificate(_) => {
-                // Nobody here signs certificates of charge points.
-                SignCertificateResponse::new(GenericStatus::Rejected).into()
+            Request::SignCertificate(request) => {
+                let status = self.sign(known, request.csr.as_str()).await?;
+                SignCertificateResponse::new(status).into()
             }
             other @ (Request::CancelReservation(_)
             | Request::CertificateSigned(_)

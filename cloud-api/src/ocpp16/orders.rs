@@ -296,6 +296,11 @@ fn mark(payload: &Value) -> Mark {
         connector: payload["connectorId"].as_i64(),
         folded: payload["idTag"].as_str().map(folded),
         transaction: transaction.map(|id| id.to_string()),
+        operative: match payload["type"].as_str() {
+            Some("Operative") => Some(true),
+            Some("Inoperative") => Some(false),
+            Some(_) | None => None,
+        },
         token_version: None,
     }
 }
@@ -322,6 +327,7 @@ mod tests {
                     connector: Some(2),
                     folded: Some("04a1b2".to_owned()),
                     transaction: None,
+                    operative: None,
                     token_version: None,
                 },
                 limit: None,

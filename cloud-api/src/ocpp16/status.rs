@@ -25,9 +25,9 @@ impl Central {
                 number => self.connector_status(known, number, request).await?,
             }
         }
-        if request.status == Status::Unavailable {
-            let commands = &self.0.commands;
-            let done = commands.became_unavailable(&known.station.id, request.connector_id);
+        if let Some(operative) = operative(request.status) {
+            let (id, connector) = (&known.station.id, request.connector_id);
+            let done = self.0.commands.became_available(id, connector, operative);
             done.await.map_err(failed)?;
         }
         Ok(StatusNotificationResponse::default())
@@ -90,6 +90,20 @@ impl Central {
         let now = self.now();
         let told = told_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
         told.map_or(now, |told| told.min(now))
+    }
+}
+
+/// What a status says of whether a connector is open for use; nothing while a session runs, whose end an
+/// order may wait for.
+fn operative(status: Status) -> Option<bool> {
+    match status {
+        Status::Unavailable => Some(false),
+        Status::Available | Status::Preparing | Status::Reserved => Some(true),
+        Status::Charging
+        | Status::SuspendedEVSE
+        | Status::SuspendedEV
+        | Status::Finishing
+        | Status::Faulted => None,
     }
 }
 

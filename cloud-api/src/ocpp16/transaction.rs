@@ -394,7 +394,6 @@ impl Central {
         request: &StopTransactionRequest,
     ) -> Result<(), DbError> {
         let (charge_point, transaction) = (&known.station.id, request.transaction_id);
-        tracing::warn!(%charge_point, transaction, "A transaction was stopped that nobody began here; the stop is kept");
         let reason = request.reason.unwrap_or(Reason::Local).as_str();
         let sql = "INSERT INTO orphan_stops
                      (charge_point_id, transaction_id, at_ms, meter_stop_wh, id_tag, stop_reason,
@@ -412,7 +411,14 @@ impl Central {
             self.now().as_millisecond().into(),
             ORPHANS_MAX.into(),
         ];
-        self.0.db.write(sql, values).await.map(|_done| ())
+        let kept = self.0.db.write(sql, values).await?.changed == 1;
+        let meter = request.meter_stop;
+        if kept {
+            tracing::warn!(%charge_point, transaction, "A transaction was stopped that nobody began here; the stop is kept, see GET /api/v1/chargepoints/{{id}}/unmatched-stops");
+        } else {
+            tracing::warn!(%charge_point, transaction, meter, "A transaction was stopped that nobody began here; the stop is not kept: it was told before, or {ORPHANS_MAX} of this charge point are");
+        }
+        Ok(())
     }
 
     /// A transaction, and whether it has ended.

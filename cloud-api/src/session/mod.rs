@@ -1,5 +1,7 @@
 //! Charging sessions as REST reads them: whoever wrote them, a gateway or a charge point itself.
 
+mod unmatched;
+
 use jiff::Timestamp;
 use site_model::{ChargePointId, SessionId};
 
@@ -7,6 +9,8 @@ use crate::db::{Db, DbError, Param, Row};
 use crate::fleet::damaged;
 use crate::id::{OrganisationId, SiteId};
 use crate::words::words;
+
+pub use unmatched::UnmatchedStop;
 
 words!(
     /// How far a session is.

@@ -30,8 +30,8 @@ impl Failures {
         (*count >= FAILURES_MAX).then(|| left.as_secs() + 1)
     }
 
-    /// Counts a failure.
-    pub(super) fn count(&self, address: IpAddr, id: &ChargePointId) {
+    /// Counts a failure, and answers how many it is by now.
+    pub(super) fn count(&self, address: IpAddr, id: &ChargePointId) -> u32 {
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= REMEMBERED_MAX {
             failures.retain(|_, (_, latest)| latest.elapsed() < PAUSE);
@@ -49,6 +49,7 @@ impl Failures {
         }
         *count += 1;
         *latest = Instant::now();
+        *count
     }
 
     /// Forgets the failures of a station that showed the right password.

@@ -4,6 +4,7 @@
 mod admission;
 mod frames;
 mod routes;
+mod security_events;
 mod socket;
 
 use std::collections::HashMap;
@@ -27,9 +28,8 @@ use crate::id::OrganisationId;
 
 pub use frames::{Direction, FrameRow, Frames, Recorder};
 pub use routes::{Door, UnknownStations, routes};
+pub use security_events::{NewEvent, SecurityEvent, SecurityEvents, Source};
 
-/// Sockets at one time; the next is refused until one closes.
-const SOCKETS_MAX: usize = 20_000;
 /// Orders that wait for one socket's task; one more is refused.
 const ORDERS_MAX: usize = 16;
 /// How long sockets may take to close when the server stops.
@@ -162,15 +162,15 @@ struct Entry {
 }
 
 impl Stations {
-    /// Nobody is connected yet.
+    /// Nobody is connected yet, and at most so many will be at one time.
     #[must_use]
-    pub fn new(clock: Clock, fleet: Fleet, recorder: Recorder) -> Self {
+    pub fn new(clock: Clock, fleet: Fleet, recorder: Recorder, sockets_max: usize) -> Self {
         Self(Arc::new(Shared {
             clock,
             fleet,
             recorder,
             sockets: Mutex::default(),
-            places: Arc::new(Semaphore::new(SOCKETS_MAX)),
+            places: Arc::new(Semaphore::new(sockets_max)),
             next: AtomicU64::new(0),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -231,7 +231,13 @@ impl Stations {
         if self.0.stop.is_cancelled() {
             return None;
         }
-        let place = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
+        let Ok(place) = Arc::clone(&self.0.places).try_acquire_owned() else {
+            let connected = self.count();
+            tracing::warn!(charge_point = %id, connected, "Charge point was refused: {connected} are connected, which are all that there is room for");
+            // Its own older socket, if it has one, makes room for its next attempt.
+            self.close(id);
+            return None;
+        };
         let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
         let replaced = CancellationToken::new();

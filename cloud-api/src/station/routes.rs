@@ -16,8 +16,12 @@ use ocpp::v16::V16;
 use site_model::ChargePointId;
 
 use super::admission::Failures;
+use super::security_events::{NewEvent, SecurityEvents, Source};
 use super::{Seat, Station, Stations, socket};
+use crate::certificate::{Authority, Shown, Subject};
 use crate::charge_point::{Admitted, ChargePoints, Credential, Recognition};
+use crate::db::DbError;
+use crate::fresh::Fresh;
 use crate::http::ApiError;
 use crate::ocpp16::Central;
 use crate::secret::Secret;
@@ -28,6 +32,10 @@ const MESSAGE_MAX: usize = 64 * 1_024;
 const READ_BUFFER: usize = 2 * 1_024;
 /// What may wait to be written to a peer that does not read.
 const WRITE_BUFFER_MAX: usize = 256 * 1_024;
+
+/// The security event of who was refused (security whitepaper, appendix "security events"; there it is
+/// told by the charge point).
+const REFUSED: &str = "FailedToAuthenticateAtCentralSystem";
 
 /// What becomes of a charge point that nobody has registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,23 +55,47 @@ struct Parts {
     stations: Stations,
     charge_points: ChargePoints,
     central: Central,
+    authority: Option<Fresh<Authority>>,
+    events: SecurityEvents,
     unknown: UnknownStations,
     failures: Failures,
 }
 
+/// How somebody who connects says who he is.
+#[derive(Debug)]
+struct Introduction {
+    certificate: Option<Shown>,
+    secret: Option<Credential>,
+    address: IpAddr,
+}
+
+impl Introduction {
+    fn new(extensions: &Extensions, secret: Option<Credential>) -> Self {
+        Self {
+            certificate: extensions.get().cloned(),
+            secret,
+            address: address(extensions),
+        }
+    }
+}
+
 impl Door {
-    /// A door for these stations.
+    /// A door for these stations; without an authority nobody's certificate is good.
     #[must_use]
     pub fn new(
         stations: Stations,
         charge_points: ChargePoints,
         central: Central,
+        authority: Option<Fresh<Authority>>,
+        events: SecurityEvents,
         unknown: UnknownStations,
     ) -> Self {
         Self(Arc::new(Parts {
             stations,
             charge_points,
             central,
+            authority,
+            events,
             unknown,
             failures: Failures::default(),
         }))
@@ -87,9 +119,9 @@ async fn by_password(
     extensions: Extensions,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let credential = basic(&headers, &id).map(Credential::Password);
-    door.open(&id, credential, address(&extensions), upgrade)
-        .await
+    let secret = basic(&headers, &id).map(Credential::Password);
+    let who = Introduction::new(&extensions, secret);
+    door.open(&id, &who, upgrade).await
 }
 
 async fn by_path_token(
@@ -98,9 +130,9 @@ async fn by_path_token(
     extensions: Extensions,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let credential = Some(Credential::PathToken(Secret::new(token)));
-    door.open(&id, credential, address(&extensions), upgrade)
-        .await
+    let secret = Some(Credential::PathToken(Secret::new(token)));
+    let who = Introduction::new(&extensions, secret);
+    door.open(&id, &who, upgrade).await
 }
 
 fn address(extensions: &Extensions) -> IpAddr {
@@ -124,13 +156,12 @@ impl Door {
     async fn open(
         self,
         id: &str,
-        credential: Option<Credential>,
-        address: IpAddr,
+        who: &Introduction,
         upgrade: WebSocketUpgrade,
     ) -> Result<Response, ApiError> {
         let nobody = || ApiError::not_found("charge point");
         let id = ChargePointId::new(id).map_err(|_| nobody())?;
-        let admitted = self.recognise(&id, credential, address).await?;
+        let admitted = self.recognise(&id, who).await?;
         let upgrade = upgrade
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -172,24 +203,24 @@ impl Door {
     async fn recognise(
         &self,
         id: &ChargePointId,
-        credential: Option<Credential>,
-        address: IpAddr,
+        who: &Introduction,
     ) -> Result<Option<Admitted>, ApiError> {
         let parts = &*self.0;
-        if let Some(seconds) = parts.failures.pause(address, id) {
+        if let Some(seconds) = parts.failures.pause(who.address, id) {
             let message = "Too many wrong passwords; wait as long as retry_after says.";
             return Err(ApiError::too_many_requests(message, seconds));
         }
-        // Without a credential it is still worth knowing whether the station exists.
-        let shown = credential.unwrap_or_else(|| Credential::Password(Secret::new(String::new())));
-        match parts.charge_points.recognise(id, &shown).await? {
+        match self.judge(id, who).await? {
             Recognition::Admitted(admitted) => {
-                parts.failures.forget(address, id);
+                parts.failures.forget(who.address, id);
                 Ok(Some(admitted))
             }
-            Recognition::Wrong => {
-                parts.failures.count(address, id);
-                tracing::warn!(charge_point = %id, "Charge point was refused: its credential is missing or wrong; a new password comes from POST /api/v1/chargepoints/{id}/provisioning-password");
+            Recognition::Wrong(why) => {
+                tracing::warn!(charge_point = %id, "Charge point was refused: {why}");
+                // The same again says nothing new.
+                if parts.failures.count(who.address, id) == 1 {
+                    self.note_refusal(id, &why).await;
+                }
                 Err(ApiError::station_unauthorized())
             }
             Recognition::Unknown => match parts.unknown {
@@ -203,6 +234,61 @@ impl Door {
                 }
             },
         }
+    }
+}
+
+impl Door {
+    /// A good certificate decides. With one that is not good the password still may, where the charge
+    /// point does not have to show a certificate: some show what their maker put in, whoever asks.
+    async fn judge(&self, id: &ChargePointId, who: &Introduction) -> Result<Recognition, DbError> {
+        let charge_points = &self.0.charge_points;
+        if let Some(shown) = &who.certificate {
+            let subject = Credential::Certificate(self.subject(shown));
+            let judged = charge_points.recognise(id, &subject).await?;
+            match (&judged, &who.secret) {
+                (Recognition::Wrong(why), Some(_)) => {
+                    tracing::info!(charge_point = %id, "Charge point shows a certificate that does not count: {why}");
+                }
+                (Recognition::Wrong(_), None) | (Recognition::Unknown, _) => return Ok(judged),
+                (Recognition::Admitted(_), _) => {
+                    tell_shown(id, &subject);
+                    return Ok(judged);
+                }
+            }
+        }
+        // Without a credential it is still worth knowing whether the station exists.
+        let nothing = Credential::Password(Secret::new(String::new()));
+        let secret = who.secret.as_ref().unwrap_or(&nothing);
+        charge_points.recognise(id, secret).await
+    }
+
+    fn subject(&self, shown: &Shown) -> Result<Subject, String> {
+        let Some(authority) = &self.0.authority else {
+            return Err("nobody's certificate is good here: set [ocpp.ca]".to_owned());
+        };
+        let now = self.0.stations.0.clock.now();
+        authority.now().recognise(shown, now)
+    }
+
+    async fn note_refusal(&self, id: &ChargePointId, why: &str) {
+        let now = self.0.stations.0.clock.now();
+        let event = NewEvent {
+            charge_point: id,
+            source: Source::CentralSystem,
+            kind: REFUSED,
+            at: now,
+            received_at: now,
+            info: Some(why),
+        };
+        if let Err(error) = self.0.events.record(event).await {
+            tracing::warn!(charge_point = %id, %error, "A security event was not written down");
+        }
+    }
+}
+
+fn tell_shown(id: &ChargePointId, credential: &Credential) {
+    if let Credential::Certificate(Ok(Subject { serial, until, .. })) = credential {
+        tracing::info!(charge_point = %id, serial, "Charge point shows its certificate {serial}, which ends at {until}");
     }
 }
 

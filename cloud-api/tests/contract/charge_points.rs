@@ -52,7 +52,7 @@ async fn one_is_registered_with_a_password_that_is_shown_once() {
         json!({
             "charge_point_id": "DE*ABC*E1", "vendor": "Mennekes", "model": "Amtron",
             "serial_number": "S-1", "site_id": "site_ours", "gateway_id": null,
-            "path_token": false, "online": false, "ocpp_status": "Available",
+            "path_token": false, "certificate_required": false, "online": false, "ocpp_status": "Available",
             "last_heartbeat_at": null, "firmware_version": "unknown",
             "connectors": [connector(1, "Type2", json!(22)), connector(2, "CCS2", json!(49.5))],
             "registered_at": "2026-05-01T09:14:05Z", "updated_at": "2026-05-01T09:14:05Z",

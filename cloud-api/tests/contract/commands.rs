@@ -11,7 +11,7 @@ const GIVE: &str = "/api/v1/cpo/commands/DE*OURS*D1";
 
 impl Scene {
     /// Orders something, lets the station answer it, and answers what REST told.
-    async fn order(
+    pub(crate) async fn order(
         &mut self,
         path: &str,
         body: &Value,
@@ -26,7 +26,7 @@ impl Scene {
         told
     }
 
-    async fn read(&self, command: &Value) -> Value {
+    pub(crate) async fn read(&self, command: &Value) -> Value {
         let id = command["command_id"].as_str().unwrap();
         self.world
             .get(&format!("/api/v1/cpo/commands/{id}"), &self.key)
@@ -35,7 +35,7 @@ impl Scene {
     }
 }
 
-fn states(command: &Value) -> Vec<&str> {
+pub(crate) fn states(command: &Value) -> Vec<&str> {
     let states = command["states"].as_array().unwrap().iter();
     states
         .map(|state| state["state"].as_str().unwrap())

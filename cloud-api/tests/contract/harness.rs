@@ -6,11 +6,13 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use cloud_api::certificate::Authority;
 use cloud_api::charge_point::{ChargePoints, NewChargePoint};
 use cloud_api::clock::Clock;
 use cloud_api::command::{Commands, Dispatch, Reservations};
 use cloud_api::db::{Db, Statement};
 use cloud_api::fleet::{Fleet, Observation, RegisteredConnector, Registration, Update};
+use cloud_api::fresh::Fresh;
 use cloud_api::http::{ApiState, Envelope, Stores};
 use cloud_api::id::{InstallerId, OrganisationId};
 use cloud_api::id_token::IdTokens;
@@ -22,7 +24,7 @@ use cloud_api::organisation::{NewOrganisation, Organisations, Plan, Tier};
 use cloud_api::quota::Quotas;
 use cloud_api::secret::{Secret, ServerSecrets};
 use cloud_api::session::Sessions;
-use cloud_api::station::{Door, Frames, Stations, UnknownStations};
+use cloud_api::station::{Door, Frames, SecurityEvents, Stations, UnknownStations};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use site_model::{
@@ -51,7 +53,18 @@ static SIGNING_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
     SigningKey::from_pem(&Secret::new(pem)).unwrap()
 });
 
-const REFUSE: UnknownStations = UnknownStations::Refuse;
+/// What a server can be set to that tests vary.
+struct Settings {
+    unknown_stations: UnknownStations,
+    authority: Option<Fresh<Authority>>,
+    sockets: usize,
+}
+
+const USUAL: Settings = Settings {
+    unknown_stations: UnknownStations::Refuse,
+    authority: None,
+    sockets: 1_000,
+};
 
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
@@ -100,11 +113,31 @@ impl World {
         };
         let (ours, theirs) = (create("Ours").await, create("Theirs").await);
         let fleet = Fleet::default();
-        Self::over(dir, clock, db, fleet, (ours, theirs), REFUSE)
+        Self::over(dir, clock, db, fleet, (ours, theirs), USUAL)
     }
 
     /// The same world, which holds charge points that nobody has registered.
     pub(crate) fn holding(self) -> Self {
+        self.set_to(Settings {
+            unknown_stations: UnknownStations::Hold,
+            ..USUAL
+        })
+    }
+
+    /// The same world, with an authority for certificates of charge points.
+    pub(crate) fn with_authority(self, authority: Authority) -> Self {
+        self.set_to(Settings {
+            authority: Some(Fresh::new(authority)),
+            ..USUAL
+        })
+    }
+
+    /// The same world, with room for so many charge points.
+    pub(crate) fn with_room(self, sockets: usize) -> Self {
+        self.set_to(Settings { sockets, ..USUAL })
+    }
+
+    fn set_to(self, settings: Settings) -> Self {
         let Self {
             dir,
             clock,
@@ -114,7 +147,7 @@ impl World {
             theirs,
             ..
         } = self;
-        Self::over(dir, clock, db, fleet, (ours, theirs), UnknownStations::Hold)
+        Self::over(dir, clock, db, fleet, (ours, theirs), settings)
     }
 
     pub(crate) async fn new() -> Self {
@@ -145,6 +178,7 @@ impl World {
                 serial: None,
                 connectors: Vec::new(),
                 path_token: false,
+                certificate_required: false,
             };
             world.charge_points.register(new).await.unwrap();
             world.whole_session(organisation, behind, session).await;
@@ -190,12 +224,12 @@ impl World {
         db: Db,
         fleet: Fleet,
         (ours, theirs): (OrganisationId, OrganisationId),
-        unknown_stations: UnknownStations,
+        settings: Settings,
     ) -> Self {
         let secrets = ServerSecrets::load_or_create(dir.path()).unwrap();
         let frames = Frames::new(db.clone());
         let (recorder, _recording) = frames.record();
-        let stations = Stations::new(clock.clone(), fleet.clone(), recorder);
+        let stations = Stations::new(clock.clone(), fleet.clone(), recorder, settings.sockets);
         let commands = Commands::new(db.clone(), clock.clone());
         let fixed = (&db, &clock, &fleet);
         let stores = stores(fixed, &secrets, &commands, &stations, frames);
@@ -208,13 +242,16 @@ impl World {
             id_tokens.clone(),
             commands.clone(),
             stations.clone(),
+            settings.authority.clone(),
         );
         let upkeep = central.upkeep();
         let door = Door::new(
             stations.clone(),
             charge_points.clone(),
             central,
-            unknown_stations,
+            settings.authority,
+            SecurityEvents::new(db.clone()),
+            settings.unknown_stations,
         );
         let sockets = OpenApiRouter::from(cloud_api::station::routes(door));
         let keys = Keys::new(db.clone(), secrets, clock.clone());
@@ -265,7 +302,7 @@ impl World {
             ..
         } = self;
         let db = Db::open(&dir.path().join("cloud.sqlite")).unwrap();
-        Self::over(dir, clock, db, fleet, (ours, theirs), REFUSE)
+        Self::over(dir, clock, db, fleet, (ours, theirs), USUAL)
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
@@ -420,6 +457,7 @@ fn stores(
         ),
         reservations: Reservations::new(db.clone(), clock.clone()),
         frames,
+        security_events: SecurityEvents::new(db.clone()),
         ocpp_endpoint: "wss://csms.example.com/ocpp/".to_owned(),
     }
 }

@@ -2,7 +2,10 @@
 //! of its own.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
+mod availability;
 mod central;
+mod certificates;
 mod chance;
 mod charge_points;
 mod commands;
@@ -14,6 +17,7 @@ mod keys;
 mod mutations;
 mod quotas;
 mod reservations;
+mod security;
 mod sessions;
 mod station;
 mod stations;

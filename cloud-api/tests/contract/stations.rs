@@ -126,6 +126,40 @@ async fn a_second_socket_closes_the_first_and_is_the_one_that_is_asked() {
 }
 
 #[tokio::test]
+async fn one_more_than_there_is_room_for_is_refused_until_one_leaves_and_the_others_do_not_notice()
+{
+    let world = World::furnished().await.with_room(2);
+    let at = world.listen().await;
+    let mut first = at
+        .connect(DIRECT, &world.password(DIRECT).await)
+        .await
+        .unwrap();
+    let second = register(&world, "SECOND").await;
+    let mut neighbour = at.connect("SECOND", &second).await.unwrap();
+    let third = register(&world, "THIRD").await;
+    assert_eq!(status(at.connect("THIRD", &third).await).0, 503);
+    heartbeat(&mut first).await;
+    let key = world.key(Scope::ALL).await;
+    let path = "/api/v1/chargepoints";
+    assert_eq!(
+        world.get(path, &key).await.status,
+        200,
+        "REST has its own room"
+    );
+    // One that comes again, because its own socket broke unseen, makes room for itself.
+    let again = async || at.connect(DIRECT, &world.password(DIRECT).await).await;
+    assert_eq!(status(again().await).0, 503);
+    assert_eq!(first.closed().await.0, 1008);
+    let mut first = crate::central::until(async || again().await.ok()).await;
+    neighbour.call("Heartbeat", json!({})).await;
+    drop(neighbour);
+    let mut third = crate::central::until(async || at.connect("THIRD", &third).await.ok()).await;
+    heartbeat(&mut third).await;
+    heartbeat(&mut first).await;
+    at.stop().await;
+}
+
+#[tokio::test]
 async fn one_behind_a_gateway_shows_its_gateways_password() {
     let world = World::furnished().await;
     let at = world.listen().await;

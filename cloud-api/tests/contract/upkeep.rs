@@ -14,7 +14,7 @@ use crate::harness::{DIRECT, World};
 const GIVE: &str = "/api/v1/cpo/commands/DE*OURS*D1";
 
 /// What a charge point answers of its configuration.
-fn configuration(list: Option<(u32, u32)>, units: &str) -> Value {
+pub(crate) fn configuration(list: Option<(u32, u32)>, units: &str) -> Value {
     let key = |key: &str, value: &str| json!({"key": key, "readonly": true, "value": value});
     let mut keys = vec![key("ChargingScheduleAllowedChargingRateUnit", units)];
     if let Some((most, batch)) = list {
@@ -38,7 +38,7 @@ fn list(version: i64, kind: &str, entries: &[Value]) -> Value {
 
 impl Scene {
     /// A round of upkeep in which the charge point is asked this, and nothing else.
-    async fn round(&mut self, asked: &[(&str, Value, Value)]) {
+    pub(crate) async fn round(&mut self, asked: &[(&str, Value, Value)]) {
         let upkeep = self.world.upkeep.clone();
         let answering = async {
             for (action, payload, answer) in asked {
@@ -91,7 +91,7 @@ impl Scene {
     }
 }
 
-fn learn(configuration: Value) -> (&'static str, Value, Value) {
+pub(crate) fn learn(configuration: Value) -> (&'static str, Value, Value) {
     let keys = json!({"key": [
         "SupportedFeatureProfiles", "LocalAuthListEnabled", "LocalAuthListMaxLength",
         "SendLocalListMaxLength", "ChargingScheduleAllowedChargingRateUnit", "ConnectorPhaseRotation"]});

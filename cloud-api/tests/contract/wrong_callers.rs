@@ -116,6 +116,13 @@ const ROWS: &[Row] = &[
     .id()
     .offline(),
     row("get", "/api/v1/chargepoints/{id}/frames", READ).id(),
+    row("get", "/api/v1/chargepoints/{id}/security-events", READ).id(),
+    row(
+        "get",
+        "/api/v1/chargepoints/{id}/unmatched-stops",
+        &[Scope::ReadSessions, Scope::ReadChargePoints],
+    )
+    .id(),
     row(
         "get",
         "/api/v1/ocpp16/active_transactions",

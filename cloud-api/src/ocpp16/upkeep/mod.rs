@@ -1,5 +1,6 @@
-//! What the central system does for a charge point unasked: it learns what it can do after each of its
-//! boots, and keeps its local list as the organisation's tokens say. Compares what is wanted with what
+//! What the central system does for a charge point beside its answers: it learns what it can do after each
+//! of its boots, keeps its local list as the organisation's tokens say, and sends it the certificate that
+//! it asked for. Compares what is wanted with what
 //! is; woken by changes and by the time, one path for first try, repeat and restart.
 
 mod abilities;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use ocpp::Version as _;
 use ocpp::v16::V16;
-use serde_json::Value;
+use serde_json::{Value, json};
 use site_model::ChargePointId;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -57,6 +58,8 @@ struct Shared {
 struct State {
     /// Charge points that booted since they were asked; at most those that are registered.
     started: HashMap<ChargePointId, OrganisationId>,
+    /// Certificates on their way to who asked for them; at most one of each that is registered.
+    certificates: HashMap<ChargePointId, (OrganisationId, String)>,
     /// Charge points that are being cared for.
     busy: HashSet<ChargePointId>,
     /// One that is busy needs care again.
@@ -70,6 +73,8 @@ struct Care {
     organisation: OrganisationId,
     /// It booted since it was asked.
     started: bool,
+    /// The certificate that it asked for.
+    certificate: Option<String>,
 }
 
 /// What a charge point says to a call.
@@ -100,6 +105,20 @@ impl Upkeep {
     pub(super) fn booted(&self, id: &ChargePointId, organisation: &OrganisationId) {
         let mut state = self.state();
         state.started.insert(id.clone(), organisation.clone());
+        drop(state);
+        self.0.wake.notify_one();
+    }
+
+    /// A charge point's certificate was signed; it follows the answer. A newer one replaces it.
+    pub(super) fn certified(
+        &self,
+        id: &ChargePointId,
+        organisation: &OrganisationId,
+        chain: String,
+    ) {
+        let mut state = self.state();
+        let certificate = (organisation.clone(), chain);
+        state.certificates.insert(id.clone(), certificate);
         drop(state);
         self.0.wake.notify_one();
     }
@@ -155,7 +174,7 @@ impl Upkeep {
                          AND COALESCE(l.by_client, 0) = 0 AND COALESCE(l.not_before_ms, 0) <= $2))";
         let values = vec![now_ms.saturating_sub(ASK_AGAIN_MS).into(), now_ms.into()];
         let rows = self.0.db.query(sql, values).await?;
-        let started = std::mem::take(&mut self.state().started);
+        let (started, certificates) = self.take_noted();
         let mut due: HashMap<ChargePointId, Care> = HashMap::new();
         for row in &rows {
             let care = care_of(row)?;
@@ -166,11 +185,38 @@ impl Upkeep {
                 charge_point: charge_point.clone(),
                 organisation,
                 started: true,
+                certificate: None,
             };
             due.insert(charge_point, care);
         }
+        for (charge_point, (organisation, chain)) in certificates {
+            let care = due.entry(charge_point.clone()).or_insert_with(|| Care {
+                charge_point,
+                organisation,
+                started: false,
+                certificate: None,
+            });
+            care.certificate = Some(chain);
+        }
         due.retain(|id, _| self.0.stations.version_of(id) == Some(V16::NAME));
         Ok(due.into_values().collect())
+    }
+
+    /// Who booted, and the certificates of who is connected; those of others wait.
+    fn take_noted(
+        &self,
+    ) -> (
+        HashMap<ChargePointId, OrganisationId>,
+        HashMap<ChargePointId, (OrganisationId, String)>,
+    ) {
+        let mut state = self.state();
+        let started = std::mem::take(&mut state.started);
+        let is_connected = |id: &ChargePointId| self.0.stations.version_of(id).is_some();
+        let ready = state
+            .certificates
+            .extract_if(|id, _| is_connected(id))
+            .collect();
+        (started, ready)
     }
 
     /// `false` if it is being cared for already; then it is looked at again afterwards.
@@ -179,9 +225,13 @@ impl Upkeep {
         let begins = state.busy.insert(care.charge_point.clone());
         if !begins {
             state.again = true;
+            let (id, whose) = (&care.charge_point, &care.organisation);
             if care.started {
-                let (id, whose) = (care.charge_point.clone(), care.organisation.clone());
-                state.started.insert(id, whose);
+                state.started.insert(id.clone(), whose.clone());
+            }
+            if let Some(chain) = &care.certificate {
+                let waiting = state.certificates.entry(id.clone());
+                waiting.or_insert_with(|| (whose.clone(), chain.clone()));
             }
         }
         begins
@@ -202,6 +252,9 @@ impl Upkeep {
     }
 
     async fn care_for(&self, care: &Care) -> Result<(), DbError> {
+        if let Some(chain) = &care.certificate {
+            self.send_certificate(care, chain).await;
+        }
         let known = Abilities::find(&self.0.db, &care.charge_point).await?;
         let abilities = match known.filter(|known| known.answered && !care.started) {
             Some(known) => known,
@@ -214,6 +267,22 @@ impl Upkeep {
             self.keep_list(care, &abilities).await?;
         }
         Ok(())
+    }
+
+    async fn send_certificate(&self, care: &Care, chain: &str) {
+        let payload = json!({ "certificateChain": chain });
+        let charge_point = &care.charge_point;
+        match self.ask(care, "CertificateSigned", payload).await {
+            Said::Answer(answer) if answer["status"] == "Accepted" => {
+                tracing::info!(%charge_point, "Charge point took its new certificate");
+            }
+            Said::Answer(_) | Said::Refusal => {
+                tracing::warn!(%charge_point, "Charge point did not take the certificate that it asked for: it may not know the authority (InstallCertificate), or its clock is wrong");
+            }
+            Said::Nothing => {
+                tracing::warn!(%charge_point, "Charge point did not answer when it was sent the certificate that it asked for; it may ask again");
+            }
+        }
     }
 
     /// Asks a charge point what it can do. One that does not answer can nothing but what all can.
@@ -265,5 +334,6 @@ fn care_of(row: &Row) -> Result<Care, DbError> {
         charge_point: ChargePointId::new(row.text("id")?).map_err(|_| damaged("id"))?,
         organisation: organisation.ok_or_else(|| damaged("organisation_id"))?,
         started: false,
+        certificate: None,
     })
 }

@@ -32,6 +32,8 @@ pub(crate) struct ChargePointBody<'a> {
     gateway_id: Option<&'a str>,
     /// Whether it may connect with a token in the path (security profile 0).
     path_token: bool,
+    /// Whether it must show its certificate (security profile 3).
+    certificate_required: bool,
     /// Whether it can be reached.
     online: bool,
     /// Status of the charge point as a whole (OCPP 1.6, connector 0).
@@ -67,6 +69,7 @@ impl<'a> ChargePointBody<'a> {
             site_id: kept.site.as_ref().map(|site| site.as_str()),
             gateway_id: kept.gateway.as_ref().map(|gateway| gateway.as_str()),
             path_token: kept.path_token,
+            certificate_required: kept.certificate_required,
             online: live.online,
             ocpp_status: live.ocpp_status.as_str(),
             last_heartbeat_at: live.last_heartbeat_at.map(time::shown),

@@ -34,6 +34,9 @@ pub(crate) struct ChargePointChangeBody {
     /// Its serial number.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
     serial_number: Option<Option<String>>,
+    /// Whether it must show its certificate (security profile 3): nothing else lets it in then, from its
+    /// next connection on.
+    certificate_required: Option<bool>,
 }
 
 impl FromFields for ChargePointChangeBody {
@@ -44,6 +47,7 @@ impl FromFields for ChargePointChangeBody {
             vendor: fields.optional_text("vendor", 1..=TEXT_MAX),
             model: fields.optional_text("model", 1..=TEXT_MAX),
             serial_number: fields.nullable("serial_number", serial),
+            certificate_required: fields.flag("certificate_required"),
         })
     }
 }
@@ -84,6 +88,9 @@ pub(super) async fn change_charge_point(
         vendor: body.vendor.unwrap_or(kept.vendor),
         model: body.model.unwrap_or(kept.model),
         serial: body.serial_number.unwrap_or(kept.serial),
+        certificate_required: body
+            .certificate_required
+            .unwrap_or(kept.certificate_required),
     };
     let charge_points = &state.stores().charge_points;
     let changed = charge_points.change(caller.organisation(), &id, change);

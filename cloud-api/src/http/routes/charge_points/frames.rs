@@ -60,11 +60,11 @@ pub(crate) struct FrameBody {
     validity: String,
 }
 
-/// Which page is asked for.
+/// Which page is asked for of a list that grows at its beginning: by cursor only.
 #[derive(Debug)]
-pub(super) struct FramesQuery(Page);
+pub(super) struct Newest(pub(super) Page);
 
-impl Query for FramesQuery {
+impl Query for Newest {
     fn parse(query: Option<&str>) -> Result<Self, Vec<Detail>> {
         let mut parameters = Parameters::of(query);
         let page = Page::take(&mut parameters);
@@ -95,13 +95,13 @@ impl Query for FramesQuery {
     ),
 )]
 pub(super) async fn list_frames(
-    caller: Caller<ReadChargePoints, FramesQuery>,
+    caller: Caller<ReadChargePoints, Newest>,
     State(state): State<ApiState>,
     id: Named<ChargePointId>,
 ) -> Result<Tagged, ApiError> {
     let id = id.id()?;
     own(&state, caller.organisation(), &id).await?;
-    let FramesQuery(page) = &caller.query;
+    let Newest(page) = &caller.query;
     let store = &state.stores().frames;
     let frames = store.list(&id, page.after.as_deref(), page.limit).await?;
     let last = frames.last().map(|frame| frame.id.clone());

@@ -9,7 +9,9 @@ mod list_status;
 mod password;
 mod read;
 mod register;
+mod security_events;
 mod status;
+mod unmatched_stops;
 
 use site_model::ChargePointId;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +32,8 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(secured!(delete::delete_charge_point))
         .routes(secured!(status::charge_point_status))
         .routes(secured!(frames::list_frames))
+        .routes(secured!(security_events::list_security_events))
+        .routes(secured!(unmatched_stops::list_unmatched_stops))
         .routes(secured!(password::renew_provisioning_password))
 }
 

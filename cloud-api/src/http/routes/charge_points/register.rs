@@ -50,6 +50,10 @@ pub(crate) struct NewChargePointBody {
     /// for stations that can do neither basic authentication nor certificates; false if left out.
     #[schema(value_type = Option<bool>)]
     path_token: bool,
+    /// Whether it must show its certificate (security profile 3): nothing else lets it in then; false if
+    /// left out.
+    #[schema(value_type = Option<bool>)]
+    certificate_required: bool,
 }
 
 /// A connector as its operator describes it.
@@ -87,7 +91,7 @@ pub(crate) struct RegisteredChargePoint {
     /// How far its life is: it begins as `registered`.
     #[schema(example = "registered")]
     status: &'static str,
-    /// Where it connects. Security profile 1 is `ws`, 2 is `wss`.
+    /// Where it connects. Security profile 1 is `ws`, 2 and 3 are `wss`.
     #[schema(example = "wss://csms.example.com/ocpp/DE*ABC*E0042")]
     ocpp_endpoint: String,
     /// Password of its basic authentication: 20 ASCII letters and digits.
@@ -111,6 +115,7 @@ impl FromFields for NewChargePointBody {
         let site_id = site(fields);
         let connectors = connectors(fields);
         let path_token = fields.flag("path_token").unwrap_or(false);
+        let certificate_required = fields.flag("certificate_required").unwrap_or(false);
         Some(Self {
             charge_point_id,
             vendor: vendor?,
@@ -119,6 +124,7 @@ impl FromFields for NewChargePointBody {
             site_id,
             connectors,
             path_token,
+            certificate_required,
         })
     }
 }
@@ -263,6 +269,7 @@ pub(super) async fn register_charge_point(
         serial: body.serial_number,
         connectors: body.connectors,
         path_token: body.path_token,
+        certificate_required: body.certificate_required,
     };
     let making = {
         let state = state.clone();
