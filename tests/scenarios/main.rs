@@ -27,5 +27,6 @@ mod peers;
 mod quotas;
 mod scan;
 mod station;
+mod station_meters;
 mod station_security;
 mod tls;

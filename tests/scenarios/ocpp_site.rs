@@ -60,6 +60,17 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
     .await
     .with_context(|| gateway.process.last_words())?;
 
+    // Samples of the meters every second, and once more with the stop.
+    for (key, value) in [
+        ("MeterValueSampleInterval", "1"),
+        ("ClockAlignedDataInterval", "2"),
+        ("StopTxnSampledData", "Energy.Active.Import.Register"),
+    ] {
+        let change = json!({"charge_point_id": CHARGE_POINT, "key": key, "value": value});
+        let changed = post(api, "/ocpp16/change_configuration", &change).await?;
+        ensure!(changed["status"] == "Accepted", "{key}: {changed}");
+    }
+
     let charger = &stage.connector(CHARGE_POINT)?.charger;
     let before = charger.energy_wh();
     charger.plug_in(Ev::three_phase_11_kw());
@@ -138,6 +149,30 @@ async fn an_order_of_rest_reaches_the_contactor_and_its_session_comes_back_once(
     ensure!(energy > 0.0, "{ended}");
     let all = get(api, &format!("/sessions?charge_point_id={CHARGE_POINT}")).await?;
     ensure!(all["total"] == 1, "no session exists twice: {all}");
+    // The gateway's facts are the truth: what its link tells of the meters is answered and adds nothing.
+    let (begin, end) = (&ended["meter_start_wh"], &ended["meter_stop_wh"]);
+    let values = get(api, &format!("/sessions/{session}/meter-values")).await?;
+    let values = values["meter_values"].as_array().context("values")?;
+    let kept: Vec<&Value> = values.iter().map(|value| &value["energy_wh"]).collect();
+    let ends = kept.first() == Some(&begin) && kept.last() == Some(&end);
+    ensure!(
+        ends && kept.len() <= 3,
+        "at most one quarter hour passed: {kept:?}"
+    );
+    let frames = get(
+        api,
+        &format!("/chargepoints/{CHARGE_POINT}/frames?limit=200"),
+    )
+    .await?;
+    let frames = frames["frames"].as_array().context("frames")?;
+    let samples = frames
+        .iter()
+        .filter(|frame| frame["action"] == "MeterValues");
+    ensure!(samples.count() >= 3, "{frames:?}");
+    ensure!(
+        frames.iter().all(|frame| frame["validity"] == "valid"),
+        "{frames:?}"
+    );
     let command = format!(
         "/cpo/commands/{}",
         stopped["command_id"].as_str().unwrap_or("")

@@ -415,14 +415,28 @@ impl Queue {
     }
 
     async fn keep_up(&mut self) -> Result<(), String> {
-        let (line, scanned) = (self.line.name.clone(), self.scanned);
-        if scanned - self.cursor >= LAG_MAX_FACTS {
-            self.store
-                .work(move |db| stations::move_cursor(db, &line, scanned))
-                .await?;
-            self.cursor = scanned;
+        if self.scanned - self.cursor >= LAG_MAX_FACTS {
+            self.move_cursor().await?;
         }
         Ok(())
+    }
+
+    async fn move_cursor(&mut self) -> Result<(), String> {
+        let (line, scanned) = (self.line.name.clone(), self.scanned);
+        self.store
+            .work(move |db| stations::move_cursor(db, &line, scanned))
+            .await?;
+        self.cursor = scanned;
+        Ok(())
+    }
+
+    /// Nothing is told from here on: what was left out is not looked at again after the next start.
+    pub(super) async fn stop(&mut self) {
+        if self.scanned > self.cursor
+            && let Err(problem) = self.move_cursor().await
+        {
+            tracing::debug!(charge_point.id = %self.line.charge_point, "Readings may be told that it has samples of: {problem}");
+        }
     }
 }
 

@@ -76,6 +76,7 @@ enum Over {
 impl Task {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         self.live(&stop).await;
+        self.queue.stop().await;
         self.farewells.ended().await;
     }
 

@@ -1,5 +1,7 @@
 //! Core, journal and loop together, with lines that the test plays.
 
+mod measured;
+
 use std::sync::{Arc, Mutex};
 
 use firmware_agent::BusDiagnostics;

@@ -5,8 +5,8 @@ use site_model::{
 };
 
 use crate::bench::{
-    Bench, CHARGER, METER, authorized, ended, free, import, nothing, own_energy, publish, required,
-    session, tied, unattributed,
+    Bench, CHARGER, METER, authorized, cp, device, ended, free, import, nothing, one, own_energy,
+    publish, required, session, tied, unattributed,
 };
 
 fn changes(decision: &site_core::Decision) -> Vec<Change> {
@@ -261,4 +261,35 @@ fn hours_of_silence_may_hide_more_energy_than_a_glitch() {
     restarted.at(10_000).restart(hours);
     restarted.at(1_000).meter(5_000 + 270_000);
     assert_eq!(restarted.view().meter, Some(WattHours(275_000)));
+}
+
+#[test]
+fn whose_figures_a_device_tells_is_known_with_the_register_as_long_as_its_meter_is_heard() {
+    let mut bench = Bench::charging(free());
+    let told = |bench: &Bench, name: &str| -> Vec<(bool, Option<u64>)> {
+        let device = device(name);
+        let told = bench.site.measured_by(&device).map(|measured| {
+            assert_eq!((measured.charge_point, measured.connector), (&cp(), one()));
+            (
+                measured.by_meter,
+                measured.register.map(|register| register.0),
+            )
+        });
+        told.collect()
+    };
+    bench.at(10_000).meter(5_200);
+    assert_eq!(told(&bench, METER), [(true, Some(5_200))]);
+    assert_eq!(told(&bench, CHARGER), [(false, None)]);
+    assert_eq!(told(&bench, "grid"), []);
+    bench.at(11_000).lose(METER);
+    assert_eq!(told(&bench, METER), [(true, None)]);
+
+    let mut bench = Bench::started(own_energy(EnergySource::LifetimeRegister));
+    assert_eq!(
+        told(&bench, CHARGER),
+        [(false, None)],
+        "nothing was read yet"
+    );
+    bench.at(1_000).read(CHARGER, vec![import(7)]);
+    assert_eq!(told(&bench, CHARGER), [(false, Some(7))]);
 }

@@ -44,6 +44,26 @@ fn each_charge_point_gets_its_central_system_and_its_password() {
 }
 
 #[test]
+fn a_charge_point_tells_what_one_of_its_devices_has_a_register_for() {
+    use ::ocpp::v16::Measurand as M;
+    let common = "url = \"wss://csms.example\"";
+    let plan = Plan::parse(&with_ocpp(common, ""), Path::new("/nowhere")).unwrap();
+    let mut told = plan.stations[0].measurands.clone();
+    told.sort_by_key(|measurand| measurand.as_str());
+    let known = [
+        M::CurrentImport,
+        M::CurrentOffered,
+        M::EnergyActiveExportRegister,
+        M::EnergyActiveImportRegister,
+        M::Frequency,
+        M::PowerActiveImport,
+        M::PowerOffered,
+        M::Voltage,
+    ];
+    assert_eq!(told, known);
+}
+
+#[test]
 fn whose_a_central_system_is_is_said_where_its_address_is() {
     let (shared, own) = ("url = \"wss://a.example\"", "url = \"wss://b.example\"");
     let cases = [

@@ -240,6 +240,16 @@ impl Bench {
         self.record(self.wall_ms(), &[announced]).await;
     }
 
+    /// The gateway is stopped in order, and starts again.
+    pub(super) async fn restarted(self) -> Self {
+        self.stop.cancel();
+        timeout(SOON, self.tasks).await.unwrap().unwrap();
+        drop(self.stations);
+        self.store.close().await;
+        let there = (self.listener, self.password);
+        Self::with(there, self.clock, self.dir, self.session).await
+    }
+
     /// The next socket, however long the gateway's pause is: minutes pass until it comes.
     pub(super) async fn tried(&self) -> TcpStream {
         self.tried_within(Duration::from_secs(61)).await

@@ -253,6 +253,38 @@ async fn no_reading_is_told_as_a_sample_and_by_the_journal_and_none_of_the_time_
 }
 
 #[tokio::test]
+async fn a_reading_that_was_left_out_is_not_told_after_a_restart_either() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    bench.charge(&mut csms, "sess_1", 77).await;
+    let quarter = bench.now();
+    bench
+        .record_stamped(quarter, &[read("sess_1", 1_005)])
+        .await;
+    // A later reading is told on the same way: the one before it was looked at.
+    let later = bench.in_s(3_600);
+    bench.record_stamped(later, &[read("sess_1", 1_006)]).await;
+    let told = csms.meter_values().await;
+    assert_eq!(told["meterValue"][0]["sampledValue"][0]["value"], "1006");
+    let quarter = bench.now();
+    bench
+        .record_stamped(quarter, &[read("sess_1", 1_007)])
+        .await;
+    csms.ask("1", "GetLocalListVersion", &json!({})).await;
+    assert_eq!(csms.next().await, json!([3, "1", {"listVersion": 0}]));
+    drop(csms);
+
+    let mut bench = bench.restarted().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    bench.record(NOON, &[ended("sess_1", 1_060)]).await;
+    let stop = csms.call("StopTransaction").await;
+    assert_eq!(stop[3]["meterStop"], 1_060);
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_stop_brings_the_data_of_its_transaction_and_after_a_power_cut_its_ends() {
     let mut bench = Bench::start().await;
     let mut csms = bench.accept().await;
