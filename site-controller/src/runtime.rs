@@ -483,6 +483,7 @@ impl<B: Buses> Runtime<B> {
                 step_ms,
                 "The system clock was set while the daemon runs: if it was wrong before, so are the times recorded with it"
             );
+            self.parts.stations.clock_set(step_ms);
         }
         self.publish_stale();
         let now = self.parts.clock.now().monotonic;

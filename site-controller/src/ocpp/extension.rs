@@ -24,6 +24,7 @@ use super::jobs::Jobs;
 use super::outbox::Reply;
 use super::progress::Progress;
 use super::security::events::Kind;
+use super::security::form::Form;
 use super::security::{Security, certificates};
 use super::socket::{self, NotOpened, Socket};
 use super::station::{Configure, Registration};
@@ -49,6 +50,8 @@ pub(super) struct Extension {
     pub(super) news: mpsc::Receiver<Progress>,
     /// The socket is to be opened anew, with what changed.
     pub(super) renew: bool,
+    /// This socket brought a message that was none; the next one says nothing new.
+    invalid: bool,
     /// Why there was no socket last, as far as it is an event.
     failure: Option<Kind>,
     /// Events wait to be told.
@@ -84,6 +87,7 @@ impl Extension {
             jobs,
             news,
             renew: false,
+            invalid: false,
             failure: None,
             events: true,
             telling: None,
@@ -137,22 +141,26 @@ fn plain_trigger(request: &ExtendedTriggerMessageRequest) -> Option<TriggerMessa
 impl Task {
     /// Opens a socket: with what is to come into force, else with what is.
     pub(super) async fn open_socket(&mut self) -> Result<Socket, String> {
-        self.extension.renew = false;
-        if let Some(attempt) = self.extension.security.candidate(&self.endpoint) {
+        (self.extension.renew, self.extension.invalid) = (false, false);
+        let mut failed = None;
+        for attempt in self.extension.security.candidates(&self.endpoint) {
             match self.open_with(&attempt).await {
                 Ok(socket) => {
-                    self.settle(true).await;
+                    self.settle(Some(attempt.form)).await;
                     return Ok(socket);
                 }
-                Err(problem) => self.not_opened(&problem).await,
+                Err(problem) => failed = Some(problem),
             }
+        }
+        if let Some(problem) = failed {
+            self.not_opened(&problem).await;
             let attempt = self.extension.security.current(&self.endpoint);
             let socket = self
                 .open_with(&attempt)
                 .await
                 .map_err(|problem| problem.why)?;
             // The network works, so it is the new settings that do not.
-            self.settle(false).await;
+            self.settle(None).await;
             return Ok(socket);
         }
         let attempt = self.extension.security.current(&self.endpoint);
@@ -186,13 +194,12 @@ impl Task {
         }
     }
 
-    /// What is new holds, or is given up.
-    async fn settle(&mut self, proved: bool) {
+    /// What is new holds, its password in this form; or is given up.
+    async fn settle(&mut self, form: Option<Form>) {
         let security = &mut self.extension.security;
-        let settled = if proved {
-            security.proved().await
-        } else {
-            security.disproved().await
+        let settled = match form {
+            Some(form) => security.proved(form).await,
+            None => security.disproved().await,
         };
         let profile = security.profile();
         self.station.set_security_profile(profile);
@@ -201,7 +208,7 @@ impl Task {
             Err(problem) => {
                 tracing::error!(charge_point.id = %charge_point, "Security settings: {problem}")
             }
-            Ok(()) if proved => {
+            Ok(()) if form.is_some() => {
                 self.extension.failure = None;
                 tracing::info!(charge_point.id = %charge_point, "The new security settings hold: profile {profile}");
             }
@@ -214,6 +221,13 @@ impl Task {
                 self.note(Kind::ReconfigurationOfSecurityParameters, &info)
                     .await;
             }
+        }
+    }
+
+    /// A message was not valid: one event for each socket, or a flood of them would push out the others.
+    pub(super) async fn note_invalid(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.extension.invalid, true) {
+            self.note(Kind::InvalidMessages, why).await;
         }
     }
 

@@ -457,9 +457,11 @@ impl Farewell {
         };
         match talk.station.receive(&self.around.clock.now(), &text) {
             Heard::Answer(answer) => write(socket, Message::text(answer)).await,
+            Heard::Invalid(Some(answer), _) => write(socket, Message::text(answer)).await,
             Heard::Close(why) => Err(why.to_owned()),
             // One that has left takes no orders.
             Heard::Done
+            | Heard::Invalid(None, _)
             | Heard::Order(..)
             | Heard::Extension(..)
             | Heard::Configure(_)
@@ -472,10 +474,10 @@ impl Farewell {
 impl Talk {
     /// With what it was to use next, else with what it used last.
     async fn open(&self) -> Result<Socket, String> {
-        if let Some(attempt) = self.security.candidate(&self.endpoint)
-            && let Ok(socket) = open(&attempt).await
-        {
-            return Ok(socket);
+        for attempt in self.security.candidates(&self.endpoint) {
+            if let Ok(socket) = open(&attempt).await {
+                return Ok(socket);
+            }
         }
         open(&self.security.current(&self.endpoint)).await
     }

@@ -300,7 +300,7 @@ struct State {
     face: Option<Face>,
     last_sequence: u64,
     status: StationStatus,
-    /// The right time became known since the task looked: by so many milliseconds it was wrong.
+    /// The clock was set since the task looked, by so many milliseconds.
     clock_set: Option<i64>,
     /// The local list allows a tag that the central system does not; it is to be told.
     list_conflict: bool,
@@ -434,10 +434,7 @@ impl Stations {
     pub fn recorded(&self, facts: &[Fact]) {
         for fact in facts {
             if let Change::ClockCorrected { offset_ms, .. } = fact.change {
-                for link in self.links.values() {
-                    link.state().clock_set = Some(offset_ms);
-                    link.changed.notify_one();
-                }
+                self.clock_set(offset_ms);
             }
             if let Change::SessionStarted { charge_point, .. }
             | Change::SessionEnded { charge_point, .. } = &fact.change
@@ -461,6 +458,14 @@ impl Stations {
                 let mut state = link.state();
                 state.leaves = central_system.address != state.status.address;
             }
+        }
+    }
+
+    /// The clock was set by so many milliseconds: a security event.
+    pub fn clock_set(&self, offset_ms: i64) {
+        for link in self.links.values() {
+            link.state().clock_set = Some(offset_ms);
+            link.changed.notify_one();
         }
     }
 

@@ -79,12 +79,13 @@ pub(super) async fn open(attempt: &Attempt) -> Result<Socket, NotOpened> {
         .max_write_buffer_size(WRITE_BUFFER_MAX_BYTES)
         .max_message_size(Some(MESSAGE_MAX_BYTES))
         .max_frame_size(Some(MESSAGE_MAX_BYTES));
-    let opened = client_async_with_config(request(endpoint)?, stream, Some(settings)).await;
+    let opened = client_async_with_config(request(attempt)?, stream, Some(settings)).await;
     let (socket, _response) = opened.map_err(|error| explain(&error, endpoint))?;
     Ok(socket)
 }
 
-fn request(endpoint: &Endpoint) -> Result<Request<()>, String> {
+fn request(attempt: &Attempt) -> Result<Request<()>, String> {
+    let endpoint = &attempt.endpoint;
     let address = endpoint.address();
     let mut request = address
         .as_str()
@@ -94,7 +95,8 @@ fn request(endpoint: &Endpoint) -> Result<Request<()>, String> {
     let subprotocol = HeaderValue::from_static(V16::SUBPROTOCOL);
     headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     if let Some(password) = &endpoint.password {
-        let pair = format!("{}:{}", endpoint.charge_point, password.reveal());
+        let mut pair = format!("{}:", endpoint.charge_point).into_bytes();
+        pair.extend(attempt.form.shown(password.reveal()));
         let basic = format!("Basic {}", BASE64_STANDARD.encode(pair));
         let mut basic = HeaderValue::from_str(&basic).map_err(|error| error.to_string())?;
         basic.set_sensitive(true);

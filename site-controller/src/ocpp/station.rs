@@ -83,6 +83,8 @@ pub(super) enum Heard {
     Profiles(MessageId, Request),
     /// For the task: who may charge.
     Access(MessageId, Request),
+    /// To be refused by this, if by anything: it was no valid message, for this reason.
+    Invalid(Option<String>, String),
     /// The socket is to be closed, for this reason.
     Close(&'static str),
 }
@@ -371,7 +373,7 @@ impl Station {
                     "A message of the central system was refused: {}",
                     refusal.why
                 );
-                Heard::answered(refusal.text)
+                Heard::Invalid(refusal.text, refusal.why)
             }
             Received::Stray(id) => {
                 tracing::warn!(message.id = %id, "The central system answered a call that was not made");

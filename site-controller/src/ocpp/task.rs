@@ -320,6 +320,10 @@ impl Task {
             Heard::Access(id, request) => self.access_asked(&id, &request).await,
             Heard::Configure(change) => self.configure(change).await,
             Heard::Profiles(id, request) => self.profiles_asked(&id, request).await,
+            Heard::Invalid(answer, why) => {
+                self.note_invalid(&why).await;
+                answer
+            }
             Heard::Close(why) => return Err(why),
         })
     }

@@ -13,3 +13,4 @@ mod orders;
 mod reset;
 mod security;
 mod transactions;
+mod witness;

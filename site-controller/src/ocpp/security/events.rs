@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     InvalidFirmwareSigningCertificate,
     /// A firmware is not what was signed.
     InvalidFirmwareSignature,
+    /// The central system sent what is no message of OCPP; one event for each socket.
+    InvalidMessages,
     /// Password, profile or certificates were changed.
     ReconfigurationOfSecurityParameters,
 }
@@ -35,6 +37,7 @@ impl Kind {
             Self::InvalidChargePointCertificate => "InvalidChargePointCertificate",
             Self::InvalidFirmwareSigningCertificate => "InvalidFirmwareSigningCertificate",
             Self::InvalidFirmwareSignature => "InvalidFirmwareSignature",
+            Self::InvalidMessages => "InvalidMessages",
             Self::ReconfigurationOfSecurityParameters => "ReconfigurationOfSecurityParameters",
         }
     }
@@ -50,6 +53,7 @@ impl Kind {
             | Self::InvalidFirmwareSigningCertificate
             | Self::InvalidFirmwareSignature => true,
             Self::FailedToAuthenticateAtCentralSystem
+            | Self::InvalidMessages
             | Self::ReconfigurationOfSecurityParameters => false,
         }
     }

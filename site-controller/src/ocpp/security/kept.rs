@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::form::Form;
 use crate::secret::Secret;
 use crate::store::lines::Line;
 
@@ -54,6 +55,8 @@ pub(crate) struct Kept {
     pub(crate) door: Option<Door>,
     pub(crate) profile: Option<u8>,
     pub(crate) password: Option<Secret>,
+    /// How that password is shown.
+    pub(crate) password_form: Form,
     pub(crate) identity: Option<Identity>,
     pub(crate) next: Next,
     /// Key of a certificate that was asked for and did not come yet.
@@ -143,6 +146,7 @@ fn encode(kept: &Kept) -> String {
         "door": door,
         "profile": kept.profile,
         "password": secret(&kept.password),
+        "password_as_bytes": kept.password_form == Form::Bytes,
         "identity": identity(&kept.identity),
         "next": next,
         "pending_key": secret(&kept.pending_key),
@@ -159,6 +163,7 @@ fn decode(text: &str) -> Option<Kept> {
         door: door(all.get("door").unwrap_or(&Value::Null))?,
         profile: profile(all.get("profile")?)?,
         password: secret(all.get("password")?)?,
+        password_form: form(all.get("password_as_bytes"))?,
         identity: identity(all.get("identity")?)?,
         next: Next {
             profile: profile(next.get("profile")?)?,
@@ -195,6 +200,12 @@ fn door(value: &Value) -> Option<Option<Door>> {
             None => roots.is_null().then_some(None)?,
         },
     }))
+}
+
+/// Files of earlier versions know text only.
+fn form(value: Option<&Value>) -> Option<Form> {
+    let bytes = value.map_or(Some(false), Value::as_bool)?;
+    Some(if bytes { Form::Bytes } else { Form::Text })
 }
 
 fn secret(value: &Value) -> Option<Option<Secret>> {
@@ -238,6 +249,7 @@ mod tests {
             }),
             profile: Some(2),
             password: Some(Secret::new("secret-of-the-station")),
+            password_form: Form::Bytes,
             identity: Some(Identity {
                 key: Secret::new("key"),
                 chain: "chain".to_owned(),

@@ -4,6 +4,7 @@
 
 pub(super) mod certificates;
 pub(super) mod events;
+pub(super) mod form;
 pub(super) mod kept;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::secret::Secret;
 use crate::store::lines::Line;
 use crate::uplink::Tls;
 use certificates::{check_own, check_root, hash_data, same};
+use form::Form;
 use kept::{Door, Identity, Kept, Next, Vault};
 
 /// `CertificateStoreMaxLength`: roots of both kinds together.
@@ -33,6 +35,8 @@ const RENEW_BEFORE_MS: i64 = 30 * 86_400_000;
 pub(super) struct Attempt {
     /// Where, and with which password.
     pub(super) endpoint: Endpoint,
+    /// How its password is shown.
+    pub(super) form: Form,
     /// With which certificate (profile 3).
     pub(super) identity: Option<Identity>,
     /// Roots that are trusted besides the endpoint's.
@@ -148,21 +152,31 @@ impl Security {
             .map_or(self.base, |kept| kept.max(self.base))
     }
 
-    /// How to open a socket with what is to come into force, if something is.
-    pub(super) fn candidate(&self, endpoint: &Endpoint) -> Option<Attempt> {
+    /// How to open a socket with what is to come into force, if something is: one way after the other.
+    pub(super) fn candidates(&self, endpoint: &Endpoint) -> Vec<Attempt> {
         let next = &self.kept.next;
-        (!next.is_empty()).then(|| {
-            let identity = next.identity.as_ref().or(self.kept.identity.as_ref());
-            let password = next.password.as_ref().or(self.kept.password.as_ref());
-            let profile = next.profile.unwrap_or_else(|| self.profile());
-            self.attempt(endpoint, profile, password, identity)
-        })
+        if next.is_empty() {
+            return Vec::new();
+        }
+        let identity = next.identity.as_ref().or(self.kept.identity.as_ref());
+        let profile = next.profile.unwrap_or_else(|| self.profile());
+        let (password, mut forms) = match &next.password {
+            Some(password) => (Some(password), Form::of(password.reveal())),
+            None => (self.kept.password.as_ref(), vec![self.kept.password_form]),
+        };
+        if profile == 3 {
+            // No password is shown.
+            forms.truncate(1);
+        }
+        let attempt = |form| self.attempt(endpoint, profile, password, form, identity);
+        forms.into_iter().map(attempt).collect()
     }
 
     /// How to open a socket with what is in force.
     pub(super) fn current(&self, endpoint: &Endpoint) -> Attempt {
         let (password, identity) = (self.kept.password.as_ref(), self.kept.identity.as_ref());
-        self.attempt(endpoint, self.profile(), password, identity)
+        let form = self.kept.password_form;
+        self.attempt(endpoint, self.profile(), password, form, identity)
     }
 
     fn attempt(
@@ -170,6 +184,7 @@ impl Security {
         endpoint: &Endpoint,
         profile: u8,
         password: Option<&Secret>,
+        form: Form,
         identity: Option<&Identity>,
     ) -> Attempt {
         let mut endpoint = endpoint.clone();
@@ -184,15 +199,17 @@ impl Security {
         endpoint.password = password.filter(|_| profile < 3).cloned();
         Attempt {
             endpoint,
+            form,
             identity: identity.filter(|_| profile == 3).cloned(),
             roots: ders(self.kept.central_roots.iter().chain(&self.roots)),
         }
     }
 
-    /// A socket was opened with the candidate: it is in force.
-    pub(super) async fn proved(&mut self) -> Result<(), String> {
+    /// A socket was opened with the candidate, its password in this form: it is in force.
+    pub(super) async fn proved(&mut self, form: Form) -> Result<(), String> {
         self.change(|kept| {
             let next = std::mem::take(&mut kept.next);
+            kept.password_form = form;
             kept.profile = next.profile.or(kept.profile);
             kept.password = next.password.or(kept.password.take());
             kept.identity = next.identity.or(kept.identity.take());

@@ -87,7 +87,8 @@ async fn a_presented_tag_charges_once_the_central_system_accepts_it_and_only_the
     // Neither a refusal of the call nor a word without a status is a permission.
     let shown = present(&bench, "BAD", None);
     let call = csms.call("Authorize").await;
-    csms.answer(&call, json!({"idTagInfo": {}})).await;
+    csms.send(&json!([3, call[1], {"idTagInfo": {}}]).to_string())
+        .await;
     assert_eq!(told(shown).await, Shown::Refused("not_understood"));
     let shown = present(&bench, "BAD", None);
     let call = csms.call("Authorize").await;

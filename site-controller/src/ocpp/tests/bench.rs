@@ -32,9 +32,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::socket::Stream;
 use super::super::{Endpoint, StationRequest, StationStatus, Stations, Verdict, Wish};
+use super::witness::Witness;
 use crate::clock::{Clock, SystemTime, Trust};
 use crate::secret::Secret;
-use crate::store::{Options, Store, StoreEvent};
+use crate::store::{Options, Store, StoreEvent, security_events};
 use crate::uplink::Tls;
 
 /// Of the central system where a charge point begins.
@@ -383,6 +384,16 @@ impl Bench {
         std::fs::write(self.dir.path().join(LEFT_BEHIND), "half of it").unwrap();
     }
 
+    /// The security log: kind and information of each event, oldest first.
+    pub(super) async fn security_log(&self) -> Vec<(String, String)> {
+        let now = self.clock.now();
+        let all = self
+            .store
+            .work(move |db| security_events::all(db, &charge_point(), &now));
+        let events = all.await.unwrap().into_iter();
+        events.map(|event| (event.kind, event.info)).collect()
+    }
+
     /// Downloads that were left behind.
     pub(super) fn firmware_files(&self) -> usize {
         let files = std::fs::read_dir(self.dir.path()).unwrap();
@@ -484,6 +495,7 @@ pub(super) struct Csms {
     pub(super) socket: WebSocketStream<Box<dyn Stream>>,
     /// Security events so far.
     pub(super) events: Vec<Value>,
+    witness: Witness,
 }
 
 impl Csms {
@@ -524,6 +536,7 @@ impl Csms {
         Some(Self {
             socket,
             events: Vec::new(),
+            witness: Witness::default(),
         })
     }
 
@@ -544,9 +557,16 @@ impl Csms {
         loop {
             let message = timeout(SOON, self.socket.next()).await.unwrap();
             if let Message::Text(text) = message.unwrap().unwrap() {
-                return serde_json::from_str(&text).unwrap();
+                return self.hears(&text);
             }
         }
+    }
+
+    /// The frame of a message, which must be a valid one.
+    pub(super) fn hears(&mut self, text: &str) -> Value {
+        let frame = serde_json::from_str(text).unwrap();
+        self.witness.heard(&frame);
+        frame
     }
 
     pub(super) async fn call(&mut self, action: &str) -> Value {
@@ -567,10 +587,21 @@ impl Csms {
     }
 
     pub(super) async fn answer(&mut self, call: &Value, payload: Value) {
-        self.send(&json!([3, call[1], payload]).to_string()).await;
+        let frame = json!([3, call[1], payload]);
+        self.witness.said(&frame);
+        self.send(&frame.to_string()).await;
     }
 
+    /// Calls the charge point; the answer is a frame of its own.
+    pub(super) async fn ask(&mut self, id: &str, action: &str, fields: &Value) {
+        let frame = json!([2, id, action, fields]);
+        self.witness.said(&frame);
+        self.send(&frame.to_string()).await;
+    }
+
+    /// Sends a text as it is; what is a call in it may be answered.
     pub(super) async fn send(&mut self, text: &str) {
+        self.witness.sent(text);
         self.socket.send(Message::text(text)).await.unwrap();
     }
 }

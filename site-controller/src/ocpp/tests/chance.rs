@@ -167,6 +167,7 @@ impl Babbler {
     }
 
     async fn hear(&mut self, text: &str) {
+        self.csms.hears(text);
         let frame = Frame::parse(text, &Bounds::default());
         match frame.unwrap_or_else(|fault| panic!("{fault}: {text}")) {
             Frame::Result { id, .. } | Frame::Error { id, .. } => {

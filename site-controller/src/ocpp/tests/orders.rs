@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use site_model::{
     CommandId, ConnectorId, IdTag, RefusalReason, Reservation, ReservationAnswer, ReservationId,
     StopReason, WallTime, WattHours,
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::super::settings::OFFERED;
 use super::super::{Verdict, Wish};
-use super::bench::{Bench, Csms, SOON, charge_point};
+use super::bench::{Bench, SOON, charge_point};
 use super::transactions::{NOON, ended, session, started};
 
 #[tokio::test]
@@ -307,10 +307,4 @@ async fn a_configuration_key_is_changed_has_its_effect_and_outlives_a_restart() 
     assert_eq!(csms.next().await, json!([3, "1", {"status": "Accepted"}]));
     csms.call("Heartbeat").await;
     bench.end().await;
-}
-
-impl Csms {
-    pub(super) async fn ask(&mut self, id: &str, action: &str, fields: &Value) {
-        self.send(&json!([2, id, action, fields]).to_string()).await;
-    }
 }

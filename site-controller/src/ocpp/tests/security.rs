@@ -169,6 +169,65 @@ async fn a_new_password_is_used_at_once_kept_over_a_power_cut_and_never_told() {
 }
 
 #[tokio::test]
+async fn a_key_in_hexadecimal_is_shown_as_bytes_where_that_is_taken_and_else_as_text() {
+    let hex = |bytes: &str| {
+        let digits = bytes.bytes().map(|byte| format!("{byte:02x}"));
+        digits.collect::<String>()
+    };
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    let (first, second) = ("sixteen bytes ok", "of the book: 20 byte");
+    assert_eq!(csms.set("AuthorizationKey", &hex(first)).await, "Accepted");
+    let mut csms = bench.accept_as(None, Some(first)).await;
+    csms.status().await;
+    drop(csms);
+    let mut bench = bench.power_cut().await;
+    let mut csms = bench.accept_as(None, Some(first)).await;
+    csms.welcome().await;
+
+    // A central system that compares what it sent.
+    assert_eq!(csms.set("AuthorizationKey", &hex(second)).await, "Accepted");
+    bench.refuse(Some(StatusCode::UNAUTHORIZED)).await;
+    let mut csms = bench.accept_as(None, Some(&hex(second))).await;
+    csms.status().await;
+    drop(csms);
+    let mut bench = bench.power_cut().await;
+    bench.accept_as(None, Some(&hex(second))).await;
+    let log = bench.security_log().await;
+    let refused = |(kind, _): &(String, String)| kind == "FailedToAuthenticateAtCentralSystem";
+    assert!(!log.iter().any(refused), "{log:?}");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_one_event_for_each_socket_and_not_told() {
+    let mut bench = Bench::start().await;
+    let mut csms = bench.accept().await;
+    csms.welcome().await;
+    for _ in 0..2 {
+        csms.send(&json!([2, "c", "Reset", {}]).to_string()).await;
+        assert_eq!(csms.next().await[0], 4);
+        csms.send(&json!([2, "d", "Dance", {}]).to_string()).await;
+        assert_eq!(csms.next().await[0], 4);
+    }
+    let told = csms.told().await;
+    assert_eq!(told.len(), 1, "the start alone: {told:?}");
+    drop(csms);
+    let mut csms = bench.accept().await;
+    csms.status().await;
+    csms.status().await;
+    csms.send(&json!([2, "d", "Dance", {}]).to_string()).await;
+    assert_eq!(csms.next().await[0], 4);
+    let log = bench.security_log().await;
+    let kinds: Vec<&str> = log.iter().map(|(kind, _)| kind.as_str()).collect();
+    let wanted = ["StartupOfTheDevice", "InvalidMessages", "InvalidMessages"];
+    assert_eq!(kinds, wanted, "{log:?}");
+    assert!(log[2].1.contains("Dance"), "{log:?}");
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_profile_is_raised_once_all_it_needs_is_there_and_holds_when_it_connects() {
     let authority = Authority::new("operator");
     let (open, closed) = (authority.server(false), authority.server(true));
