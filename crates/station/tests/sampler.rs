@@ -132,7 +132,7 @@ fn a_transaction_is_sampled_at_its_interval_from_its_start_and_a_silence_is_not_
     );
     // Another interval counts from the start of the transaction too, at once.
     sampler.configured(keys(&[("MeterValueSampleInterval", "25")]));
-    assert!(!read(&mut sampler, 1, 64_000, 161));
+    assert!(!read(&mut sampler, 1, 74_000, 161), "the old one is over");
     assert!(!read(&mut sampler, 1, 77_999, 162));
     assert!(read(&mut sampler, 1, 78_000, 163));
     sampler.configured(keys(&[("MeterValueSampleInterval", "0")]));
@@ -168,6 +168,44 @@ fn clock_aligned_samples_bear_their_moment_on_every_connector_with_and_without_a
             aligned(2, Some(8), "2025-11-22T12:45:00Z", 14),
         ]
     );
+}
+
+#[test]
+fn another_interval_has_other_moments() {
+    let interval = |seconds: &'static str| {
+        let aligned = ("ClockAlignedDataInterval", seconds);
+        [("MeterValueSampleInterval", "0"), aligned]
+    };
+    let mut sampler = sampler(&interval("900"));
+    read(&mut sampler, 1, 0, 1);
+    sampler.configured(keys(&interval("1000")));
+    assert!(!read(&mut sampler, 1, 900_500, 2), "12:15 is over");
+    assert!(
+        read(&mut sampler, 1, 1_800_000, 3),
+        "12:30 is a multiple of 1000 s"
+    );
+    assert_eq!(
+        told(&mut sampler),
+        [message(1, None, "2025-11-22T12:30:00Z", "Sample.Clock", 3)]
+    );
+}
+
+#[test]
+fn a_transaction_that_began_before_a_restart_is_sampled_from_then_on_and_its_id_is_asked_for_once()
+{
+    let mut sampler = sampler(&[("MeterValueSampleInterval", "10")]);
+    let (name, since) = (session("one"), at(900_000));
+    let began = Timestamp {
+        boot: BootId(9),
+        ..since
+    };
+    sampler.show(&at(5_000), 1, Some((&name, &began)), Milliamps(16_000));
+    assert!(!read(&mut sampler, 1, 5_000, 1));
+    assert!(read(&mut sampler, 1, 15_000, 2));
+    assert_eq!(sampler.to_look_up(), Some(name));
+    begin(&mut sampler, 2, "two", 16_000);
+    sampler.begun(&at(16_000), &session("two"), 3);
+    assert_eq!(sampler.to_look_up(), None, "its id is known");
 }
 
 #[test]
@@ -336,6 +374,8 @@ fn a_trigger_takes_a_sample_now_of_what_devices_told_lately() {
     };
     assert_eq!(value(&told(&mut sampler)), ["51", "7050", "16"]);
     // What was told long ago is no figure of now.
+    sampler.trigger(&at(4_000 + FRESH_MS), Some(2));
+    assert_eq!(value(&told(&mut sampler)), ["51", "7050", "16"]);
     sampler.trigger(&at(4_000 + FRESH_MS + 1), Some(2));
     assert_eq!(value(&told(&mut sampler)), ["16"]);
 }
@@ -390,6 +430,25 @@ fn a_reading_of_the_journal_is_left_out_only_where_samples_of_its_transaction_ar
     let aligned = ("ClockAlignedDataInterval", "900");
     sampler.configured(keys(&[("MeterValueSampleInterval", "0"), aligned]));
     assert!(!sampler.leaves_out(&session("other"), &at(0)));
+    let last = 240_000 + 900_000 + 60_000;
+    assert!(left_out(&sampler, last) && !left_out(&sampler, last + 1));
+    // The shorter of two intervals is the one to hold to.
+    sampler.configured(keys(&[("MeterValueSampleInterval", "60"), aligned]));
+    assert!(left_out(&sampler, 360_000) && !left_out(&sampler, 360_001));
+    // A sample without the register is none that a reading is left out for.
+    let power = ("MeterValuesSampledData", "Current.Offered");
+    sampler.configured(keys(&[power, aligned]));
+    read(&mut sampler, 1, 300_000, 4);
+    assert_eq!(told(&mut sampler).len(), 1);
+    assert!(left_out(&sampler, last) && !left_out(&sampler, last + 1));
+    // What was on its way when the socket broke has not arrived, whatever comes after it.
+    sampler.configured(keys(&[]));
+    read(&mut sampler, 1, 360_000, 5);
+    assert!(sampler.next_to_tell().is_some());
+    sampler.listen(false);
+    sampler.listen(true);
+    sampler.settled(true);
+    assert!(!left_out(&sampler, 360_000));
 }
 
 fn ends(ms: u64, register: u64) -> Ends {
@@ -450,6 +509,8 @@ fn a_stop_tells_what_is_wanted_of_its_transaction_whether_or_not_anybody_listene
     assert_eq!(data(&sampler, "one", Some(start), stop), expected);
     end(&mut sampler, 1, 131_000);
     assert_eq!(data(&sampler, "one", Some(start), stop), expected);
+    let from_the_minute = data(&sampler, "one", Some(ends(60_000, 60)), stop);
+    assert_eq!(from_the_minute[1..], expected[2..]);
     // What is not known of its beginning is left out.
     assert_eq!(data(&sampler, "one", None, stop), expected[1..]);
     sampler.forget(&session("one"));

@@ -111,9 +111,6 @@ impl Sampler {
         let Some(ended) = std::mem::replace(&mut known.running, begun) else {
             return;
         };
-        // Its stop tells the register at the end.
-        self.waiting
-            .retain(|sample| sample.session.as_ref() != Some(&ended.session));
         if ended.has_collected() {
             if self.ended.len() == ENDED_MAX {
                 self.ended.pop_front();
@@ -235,7 +232,8 @@ impl Sampler {
         self.arrived(now.monotonic.0, session);
     }
 
-    /// The oldest sample that can be told; it is on its way then. Those of a transaction wait for its id.
+    /// The oldest sample that can be told; it is on its way then. Those of a transaction wait for its id,
+    /// and are not told when it has ended: its stop tells more.
     pub fn next_to_tell(&mut self) -> Option<MeterValuesRequest> {
         let mut place = None;
         for (number, sample) in self.waiting.iter().enumerate() {
