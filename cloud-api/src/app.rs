@@ -247,10 +247,16 @@ impl Ground {
         };
         let stores = Stores {
             attempts: Attempts::new(db.clone(), clock.clone()),
-            charge_points,
+            charge_points: charge_points.clone(),
             id_tokens,
             sessions: Sessions::new(db.clone()),
-            dispatch: Dispatch::new(commands, stations.clone(), fleet, clock.clone()),
+            dispatch: Dispatch::new(
+                commands,
+                stations.clone(),
+                charge_points,
+                fleet,
+                clock.clone(),
+            ),
             security_events: SecurityEvents::new(db.clone()),
             reservations: Reservations::new(db, clock),
             frames,

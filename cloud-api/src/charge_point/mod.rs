@@ -1,6 +1,7 @@
 //! Charge points as they are registered: those behind a gateway by their gateway's announcement, those
 //! that connect themselves by their operator, with a provisioning password that is shown once.
 
+mod expected;
 mod store;
 
 use jiff::Timestamp;
@@ -300,6 +301,50 @@ impl ChargePoints {
         Abilities::find(&self.db, id).await
     }
 
+    /// A charge point is about to be told to use this password; what it used before holds until it
+    /// does. `false`: too many were told to it that it never used.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn expect_password(
+        &self,
+        id: &ChargePointId,
+        password: &Secret<String>,
+    ) -> Result<bool, DbError> {
+        for hash in self.hashes(password) {
+            if !expected::add(&self.db, id, hash).await? {
+                self.expect_no_more(id, password).await?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// It was not told, or does not take it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub async fn expect_no_more(
+        &self,
+        id: &ChargePointId,
+        password: &Secret<String>,
+    ) -> Result<(), DbError> {
+        for hash in self.hashes(password) {
+            expected::remove(&self.db, id, hash).await?;
+        }
+        Ok(())
+    }
+
+    /// Of a password as the text that it is, and of the bytes that it may be the digits of: OCPP-J 1.6,
+    /// chapter 6, has `AuthorizationKey` in hexadecimal, the security whitepaper does not.
+    fn hashes(&self, password: &Secret<String>) -> Vec<[u8; 32]> {
+        let text = password.expose();
+        let decoded = from_hex(text).and_then(|bytes| String::from_utf8(bytes).ok());
+        let all = std::iter::once(text.as_str()).chain(decoded.as_deref());
+        all.map(|password| self.secrets.hash(PASSWORD_PURPOSE, password))
+            .collect()
+    }
+
     /// Whether a credential is that of a charge point.
     ///
     /// # Errors
@@ -317,13 +362,21 @@ impl ChargePoints {
             Credential::Password(_) | Credential::PathToken(_) if kept.certificate_required => {
                 Err("it shows no certificate, which it must (security profile 3)".to_owned())
             }
+            // With its gateway a charge point is shut out, whatever its own password was.
+            Credential::Password(_) | Credential::PathToken(_) if kept.is_shut_out() => {
+                Err("its gateway was revoked".to_owned())
+            }
             Credential::Password(password) => {
-                let (expected, purpose) = match kept.admitted.gateway {
-                    Some(_) => (&kept.gateway_password, crate::gateway::PURPOSE),
-                    None => (&kept.password, PASSWORD_PURPOSE),
-                };
-                let shown = self.secrets.hash(purpose, password.expose());
-                compare(expected.as_deref(), &shown)
+                let own = self.secrets.hash(PASSWORD_PURPOSE, password.expose());
+                let gateways = self
+                    .secrets
+                    .hash(crate::gateway::PURPOSE, password.expose());
+                let known = compare(kept.password.as_deref(), &own)
+                    .or_else(|_| compare(kept.gateway_password.as_deref(), &gateways));
+                match known {
+                    Err(_) if expected::is_used(&self.db, id, own).await? => Ok(()),
+                    known => known,
+                }
             }
             Credential::PathToken(token) => {
                 let shown = self.secrets.hash(PATH_TOKEN_PURPOSE, token.expose());
@@ -392,7 +445,7 @@ fn judge_certificate(
     shown: &Result<Subject, String>,
 ) -> Result<(), String> {
     let subject = shown.as_ref().map_err(String::clone)?;
-    if kept.admitted.gateway.is_some() && kept.gateway_password.is_none() {
+    if kept.is_shut_out() {
         return Err("its gateway was revoked".to_owned());
     }
     subject.check(Whose {
@@ -400,4 +453,14 @@ fn judge_certificate(
         organisation: &kept.admitted.organisation,
         name: &kept.organisation_name,
     })
+}
+
+/// `None` where it is not an even number of hexadecimal digits.
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|letter| letter.to_digit(16)).collect();
+    let digits = digits?;
+    let pairs = digits.chunks_exact(2);
+    let whole = pairs.remainder().is_empty();
+    let bytes = pairs.map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok());
+    bytes.collect::<Option<Vec<u8>>>().filter(|_| whole)
 }

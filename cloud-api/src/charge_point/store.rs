@@ -5,6 +5,7 @@ use site_model::{ChargePointId, ConnectorStatus, GatewayId};
 
 use super::{
     Admitted, CHARGE_POINTS_MAX, ChargePoint, ChargePointChange, ChargePointError, NewChargePoint,
+    expected,
 };
 use crate::db::{Db, DbError, Row, Statement};
 use crate::fleet::damaged;
@@ -25,6 +26,13 @@ pub(super) struct Kept {
     pub(super) gateway_password: Option<Vec<u8>>,
     pub(super) organisation_name: String,
     pub(super) certificate_required: bool,
+}
+
+impl Kept {
+    /// Its gateway was revoked.
+    pub(super) fn is_shut_out(&self) -> bool {
+        self.admitted.gateway.is_some() && self.gateway_password.is_none()
+    }
 }
 
 pub(super) async fn register(
@@ -67,7 +75,11 @@ pub(super) async fn register(
             new.certificate_required.into(),
         ],
     );
-    let mut statements = vec![bound.expecting(1), insert.expecting(1)];
+    let mut statements = vec![
+        bound.expecting(1),
+        insert.expecting(1),
+        expected::forget(id),
+    ];
     statements.push(Statement::new(
         "UPDATE connectors SET present = 0 WHERE charge_point_id = $1",
         vec![id.as_str().into()],
@@ -112,7 +124,12 @@ pub(super) async fn set_password(
         hash.into(),
         now.as_millisecond().into(),
     ];
-    changed_one(db.write(sql, values).await?.changed)
+    let set = Statement::new(sql, values).expecting(1);
+    match db.transaction(vec![set, expected::forget(id)]).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Conflict { .. }) => Err(ChargePointError::Unknown),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn change(
@@ -160,7 +177,11 @@ pub(super) async fn delete(
         ],
     );
     match db
-        .transaction(vec![idle.expecting(1), delete.expecting(1)])
+        .transaction(vec![
+            idle.expecting(1),
+            delete.expecting(1),
+            expected::forget(id),
+        ])
         .await
     {
         Ok(_) => Ok(()),

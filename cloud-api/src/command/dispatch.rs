@@ -6,10 +6,12 @@ use serde_json::Value;
 use site_model::ChargePointId;
 
 use super::{Command, Commands, NewCommand};
+use crate::charge_point::ChargePoints;
 use crate::clock::Clock;
 use crate::db::DbError;
 use crate::fleet::Fleet;
 use crate::id::CommandId;
+use crate::secret::Secret;
 use crate::station::{Fate, Order, Outcome, Stations};
 
 /// Why a command was not taken.
@@ -28,6 +30,11 @@ pub enum Unreachable {
         "The charge point is managed by another central system: that one alone authorises, commands and bills it."
     )]
     Elsewhere,
+    /// Passwords were sent that it never came back with.
+    #[error(
+        "Several new passwords were sent to the charge point and it has used none of them: have it connect again first."
+    )]
+    TooManyPasswords,
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -38,6 +45,7 @@ pub enum Unreachable {
 pub struct Dispatch {
     commands: Commands,
     stations: Stations,
+    charge_points: ChargePoints,
     fleet: Fleet,
     clock: Clock,
 }
@@ -45,10 +53,17 @@ pub struct Dispatch {
 impl Dispatch {
     /// Commands to these stations.
     #[must_use]
-    pub fn new(commands: Commands, stations: Stations, fleet: Fleet, clock: Clock) -> Self {
+    pub fn new(
+        commands: Commands,
+        stations: Stations,
+        charge_points: ChargePoints,
+        fleet: Fleet,
+        clock: Clock,
+    ) -> Self {
         Self {
             commands,
             stations,
+            charge_points,
             fleet,
             clock,
         }
@@ -90,6 +105,15 @@ impl Dispatch {
     /// [`Unreachable`]; then nothing was noted or sent.
     pub async fn give(&self, new: NewCommand) -> Result<Command, Unreachable> {
         self.check(&new.charge_point)?;
+        let password = password_in(&new);
+        if let Some(password) = &password {
+            let expect = self
+                .charge_points
+                .expect_password(&new.charge_point, password);
+            if !expect.await? {
+                return Err(Unreachable::TooManyPasswords);
+            }
+        }
         let id = CommandId::mint(self.clock.now());
         self.commands.create(&id, &new).await?;
         let mut outcome = self.call(&new, id.to_string(), new.payload.clone()).await;
@@ -99,6 +123,12 @@ impl Dispatch {
             if is(&outcome, "Accepted") {
                 self.commands.takes_amperes(&new.charge_point).await?;
             }
+        }
+        if let Some(password) = password.filter(|_| is_not_taken(&outcome)) {
+            let forget = self
+                .charge_points
+                .expect_no_more(&new.charge_point, &password);
+            forget.await?;
         }
         self.commands.answered(&id, &new, &outcome).await?;
         if is(&outcome, "Accepted") {
@@ -123,6 +153,23 @@ impl Dispatch {
             request_frame: None,
             response_frame: None,
         })
+    }
+}
+
+/// The password of its basic authentication that a command sets.
+fn password_in(new: &NewCommand) -> Option<Secret<String>> {
+    let key = new.payload["key"].as_str()?;
+    let sets = new.action == "ChangeConfiguration" && key.eq_ignore_ascii_case("AuthorizationKey");
+    let value = new.payload["value"].as_str().filter(|_| sets)?;
+    Some(Secret::new(value.to_owned()))
+}
+
+/// The charge point is known to go on with the password that it has.
+fn is_not_taken(outcome: &Outcome) -> bool {
+    match &outcome.fate {
+        Fate::Answered(_) => is(outcome, "Rejected") || is(outcome, "NotSupported"),
+        Fate::Refused(..) | Fate::NotSent(_) => true,
+        Fate::NotUnderstood(_) | Fate::TimedOut | Fate::Lost => false,
     }
 }
 

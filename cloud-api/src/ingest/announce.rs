@@ -84,6 +84,8 @@ impl Ingest {
                     row,
                 );
                 plan.steps.push(update.of_one_row());
+                plan.steps
+                    .push(no_passwords_expected(&announcement.charge_point));
                 describe(plan, announcement);
             }
             Verdict::Refused(reason) => self.refuse(plan, announcement, reason),
@@ -236,7 +238,8 @@ fn move_here(plan: &mut Plan<'_>, announcement: &Announcement, from: &GatewayId,
     tracing::info!(%gateway, %charge_point, %from, "Charge point moves here from a revoked gateway");
     plan.steps.push(
         Step::new(
-            "UPDATE charge_points SET site_id = $3, gateway_id = $4, vendor = $5, model = $6
+            "UPDATE charge_points SET site_id = $3, gateway_id = $4, vendor = $5, model = $6,
+               credential_hash = NULL
              WHERE id = $1 AND gateway_id = $2",
             vec![
                 charge_point.as_str().into(),
@@ -249,6 +252,8 @@ fn move_here(plan: &mut Plan<'_>, announcement: &Announcement, from: &GatewayId,
         )
         .of_one_row(),
     );
+    // Passwords of its own are known to the gateway that it leaves.
+    plan.steps.push(no_passwords_expected(charge_point));
     plan.steps.push(Step::new(
         "UPDATE sessions SET stop_reason = 'Other', end_not_after_ms = CAST($2 AS BIGINT),
            ended_at_ms = (SELECT MAX(r.at_ms) FROM session_readings r WHERE r.session_id = sessions.id),
@@ -257,6 +262,13 @@ fn move_here(plan: &mut Plan<'_>, announcement: &Announcement, from: &GatewayId,
          WHERE charge_point_id = $1 AND ended_at_ms IS NULL",
         vec![charge_point.as_str().into(), now_ms.into()],
     ));
+}
+
+fn no_passwords_expected(charge_point: &ChargePointId) -> Step {
+    Step::new(
+        "DELETE FROM expected_passwords WHERE charge_point_id = $1",
+        vec![charge_point.as_str().into()],
+    )
 }
 
 /// Connectors as announced; those no longer announced are kept but not shown.

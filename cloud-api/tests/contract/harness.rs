@@ -444,14 +444,17 @@ fn stores(
     stations: &Stations,
     frames: Frames,
 ) -> Stores {
+    let charge_points =
+        ChargePoints::new(db.clone(), secrets.clone(), clock.clone(), fleet.clone());
     Stores {
         attempts: Attempts::new(db.clone(), clock.clone()),
-        charge_points: ChargePoints::new(db.clone(), secrets.clone(), clock.clone(), fleet.clone()),
+        charge_points: charge_points.clone(),
         id_tokens: IdTokens::new(db.clone(), clock.clone()),
         sessions: Sessions::new(db.clone()),
         dispatch: Dispatch::new(
             commands.clone(),
             stations.clone(),
+            charge_points,
             fleet.clone(),
             clock.clone(),
         ),

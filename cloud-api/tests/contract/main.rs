@@ -15,6 +15,7 @@ mod errors;
 mod harness;
 mod keys;
 mod mutations;
+mod passwords;
 mod quotas;
 mod reservations;
 mod security;

@@ -122,6 +122,7 @@ impl From<Unreachable> for ApiError {
             Unreachable::SocketClosed | Unreachable::Silent => {
                 Self::charge_point_offline(error.to_string())
             }
+            Unreachable::TooManyPasswords => Self::conflict(error.to_string()),
             Unreachable::Elsewhere => Self::managed_elsewhere(error.to_string()),
             Unreachable::Db(error) => error.into(),
         }
