@@ -50,7 +50,7 @@ def taken(action):
     async def take(self, **_fields):
         _type, message_id, _action, payload = self._connection.latest
         # What the central system asks of its own accord is nothing that anybody waits for.
-        if not message_id.startswith("sys_"):
+        if not message_id.startswith("sys_") or action == "CertificateSigned":
             self.asked_for(action).put_nowait(payload)
         if action not in self.answers:
             raise NotImplementedByStation(description=f"{action} is not known here")
@@ -86,9 +86,10 @@ class Station:
         self.connection = self.speaker = self.reading = self.beating = None
         self.beats, self.unbeaten = [], None
 
-    async def connect(self, url, password=None, user=None, subprotocols=("ocpp1.6",), deaf=False, trust=None):
-        """Connects, over TLS by the certificates of the file `trust`; a `deaf` one has small buffers and
-        never reads. Answers the subprotocol."""
+    async def connect(self, url, password=None, user=None, subprotocols=("ocpp1.6",), deaf=False, trust=None,
+                      certificate=None, key=None):
+        """Connects, over TLS by the certificates of the file `trust`, with its own in the files `certificate` and
+        `key`; a `deaf` one has small buffers and never reads. Answers the subprotocol."""
         headers = {}
         if password is not None:
             pair = f"{user or self.identity}:{password}".encode()
@@ -96,7 +97,7 @@ class Station:
         raw = small_socket(url) if deaf else None
         try:
             self.connection = await websockets.connect(
-                url, sock=raw, ssl=trusting(trust), additional_headers=headers, subprotocols=list(subprotocols) or None,
+                url, sock=raw, ssl=encryption(trust, certificate, key), additional_headers=headers, subprotocols=list(subprotocols) or None,
                 ping_interval=None, open_timeout=PATIENCE)
         except websockets.InvalidStatus as refusal:
             return {"refused": [refusal.response.status_code, refusal.response.body.decode()]}
@@ -198,11 +199,13 @@ class Station:
         return {"ok": [len(self.beats), max(self.beats, default=0), self.unbeaten]}
 
 
-def trusting(certificates):
-    if certificates is None:
+def encryption(trust, certificate, key):
+    if trust is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(certificates)
+    context.load_verify_locations(trust)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
     return context
 
 

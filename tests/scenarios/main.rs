@@ -15,6 +15,7 @@ mod independent_devices;
 mod main_path;
 mod ocpp_access;
 mod ocpp_calls;
+mod ocpp_certificates;
 mod ocpp_commands;
 mod ocpp_depot;
 mod ocpp_doors;

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use demo::{Answer, Api, Binaries, Cloud, CloudOptions, Process, until};
+use demo::{Answer, Api, Binaries, Cloud, CloudOptions, CloudTls, Process, until};
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -90,10 +90,21 @@ fn told(mut answer: Value) -> anyhow::Result<Told> {
 
 impl Depot {
     pub(crate) async fn open() -> anyhow::Result<Self> {
+        Self::open_with(|_| Ok(None)).await
+    }
+
+    /// A depot whose cloud speaks TLS with what is made in its folder.
+    pub(crate) async fn open_with(
+        tls: impl FnOnce(&Path) -> anyhow::Result<Option<CloudTls>>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
+        let options = CloudOptions {
+            tls: tls(folder.path())?,
+            ..CloudOptions::default()
+        };
         let binaries = Binaries::beside_this_program()?;
         let files = folder.path().join("cloud");
-        let cloud = Cloud::start(&binaries, &files, CloudOptions::default()).await?;
+        let cloud = Cloud::start(&binaries, &files, options).await?;
         let tenant = cloud.tenant("Depot", 1_000_000)?;
         let log = std::fs::File::create(folder.path().join("stations.log"))?;
         let mut process = Command::new(python()?)

@@ -105,7 +105,7 @@ impl Play {
 }
 
 /// `root.pem` and `root.key`, and a server's certificate of it.
-fn authority(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn authority(folder: &Path) -> anyhow::Result<()> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params

@@ -17,6 +17,12 @@ pub enum Credential {
     None,
 }
 
+fn builder() -> reqwest::ClientBuilder {
+    // The second caller finds the provider installed, which is all it wants.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().timeout(Duration::from_secs(20))
+}
+
 /// One answer, whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -53,11 +59,24 @@ impl Api {
     /// # Errors
     /// If the HTTP client cannot be made.
     pub fn new(base: &str, credential: Credential) -> anyhow::Result<Self> {
-        // The second caller finds the provider installed, which is all it wants.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .timeout(Duration::from_secs(20))
-            .build()?;
+        Self::over(builder(), base, credential)
+    }
+
+    /// The same over TLS: nobody is trusted but who has a certificate of `root`, in PEM.
+    ///
+    /// # Errors
+    /// If it is no certificate, or the HTTP client cannot be made.
+    pub fn trusting(base: &str, credential: Credential, root: &[u8]) -> anyhow::Result<Self> {
+        let root = reqwest::Certificate::from_pem(root)?;
+        Self::over(builder().tls_certs_only([root]), base, credential)
+    }
+
+    fn over(
+        builder: reqwest::ClientBuilder,
+        base: &str,
+        credential: Credential,
+    ) -> anyhow::Result<Self> {
+        let client = builder.build()?;
         Ok(Self {
             client,
             base: base.trim_end_matches('/').to_owned(),

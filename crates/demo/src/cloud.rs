@@ -23,11 +23,29 @@ pub struct CloudOptions {
     pub external_broker: Option<String>,
     /// Words before the program, for instance `faketime -f +1h`.
     pub wrapper: Vec<String>,
+    /// Encryption of the API, if it is encrypted.
+    pub tls: Option<CloudTls>,
+}
+
+/// Encryption of the API, and certificates of charge points.
+#[derive(Debug, Clone)]
+pub struct CloudTls {
+    /// Where `server.pem` and `server.key` lie, and `root.pem`, whose certificates the API's clients trust.
+    pub folder: PathBuf,
+    /// TOML of `ca` in `[ocpp]`; its paths are relative to that folder.
+    pub ca: String,
 }
 
 impl CloudOptions {
     fn address(&self) -> Ipv4Addr {
         self.address.unwrap_or(Ipv4Addr::LOCALHOST)
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
     }
 }
 
@@ -101,7 +119,8 @@ impl Cloud {
     }
 
     async fn learn_ports(&mut self) -> anyhow::Result<()> {
-        let announced = format!("HTTP listening on http://{}:", self.options.address());
+        let scheme = self.options.scheme();
+        let announced = format!("HTTP listening on {scheme}://{}:", self.options.address());
         let http = self.process.line(&announced).await?;
         self.options.http_port = http.parse().context("the HTTP port is no number")?;
         if self.options.external_broker.is_none() {
@@ -118,7 +137,7 @@ impl Cloud {
     #[must_use]
     pub fn base(&self) -> String {
         let (address, port) = (self.options.address(), self.options.http_port);
-        format!("http://{address}:{port}")
+        format!("{}://{address}:{port}", self.options.scheme())
     }
 
     /// Port of the API.
@@ -149,7 +168,14 @@ impl Cloud {
     /// # Errors
     /// If the HTTP client cannot be made.
     pub fn api(&self, key: &str) -> anyhow::Result<Api> {
-        Api::new(&self.base(), Credential::Bearer(key.to_owned()))
+        let credential = Credential::Bearer(key.to_owned());
+        match &self.options.tls {
+            None => Api::new(&self.base(), credential),
+            Some(tls) => {
+                let root = fs::read(tls.folder.join("root.pem"))?;
+                Api::trusting(&self.base(), credential, &root)
+            }
+        }
     }
 
     /// Runs `cloud-api admin …` and returns its whole output.
@@ -257,14 +283,25 @@ fn write_config(folder: &Path, options: &CloudOptions) -> anyhow::Result<()> {
         )
     });
     let plain = options.address.map_or("", |_| "allow_plain = true\n");
+    let tls = options.tls.as_ref().map_or(String::new(), tls_config);
     let text = format!(
-        "data_dir = {:?}\n\n[http]\nlisten = \"{}:{}\"\n{plain}\n[mqtt]\n{mqtt}\n",
+        "data_dir = {:?}\n\n[http]\nlisten = \"{}:{}\"\n{plain}{tls}\n[mqtt]\n{mqtt}\n",
         data.display().to_string(),
         options.address(),
         options.http_port
     );
     let path = folder.join("cloud-api.toml");
     fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// The rest of `[http]`, and `[ocpp]`.
+fn tls_config(tls: &CloudTls) -> String {
+    let folder = tls.folder.display();
+    let ca = tls.ca.replace("file = \"", &format!("file = \"{folder}/"));
+    format!(
+        "tls = {{ certificate_file = \"{folder}/server.pem\", key_file = \"{folder}/server.key\" }}\n\n\
+         [ocpp]\nca = {{ {ca} }}\n"
+    )
 }
 
 fn serve(binary: &Path, folder: &Path, options: &CloudOptions) -> Command {

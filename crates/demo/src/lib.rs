@@ -9,7 +9,7 @@ mod site;
 mod wait;
 
 pub use api::{Answer, Api, Credential};
-pub use cloud::{Cloud, CloudOptions, Enrolled, Tenant};
+pub use cloud::{Cloud, CloudOptions, CloudTls, Enrolled, Tenant};
 pub use gateway::{Gateway, MqttLink};
 pub use process::{Binaries, Process};
 pub use site::{Connector, SimulatedSite};
