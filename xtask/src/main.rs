@@ -1,6 +1,7 @@
 //! Chores of the repository. `cargo xtask` lists them.
 
 mod makers;
+mod named_tests;
 mod ocpp;
 mod profile;
 mod tidy;

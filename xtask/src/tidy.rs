@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::makers::Makers;
+use crate::named_tests;
 
 /// Which of our crates a crate may use. Dependencies point down only; `cloud-api` and
 /// `site-controller` share nothing but the pure crates.
@@ -116,9 +117,11 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     check_banned_packages(&metadata, &mut faults);
     check_manifests(root, &metadata, &mut faults)?;
     let makers = Makers::read(root)?;
-    for file in source_files(root)? {
-        check_source(root, &file, &makers, &mut faults)?;
+    let sources = source_files(root)?;
+    for file in &sources {
+        check_source(root, file, &makers, &mut faults)?;
     }
+    named_tests::check(root, &sources, &mut faults)?;
     check_frames(root, &mut faults)?;
     if faults.is_empty() {
         return Ok(());
