@@ -16,7 +16,7 @@ use crate::ids;
 use crate::lifecycle::{self, Heart};
 use crate::local::{ListenError, Listener};
 use crate::ocpp::Stations;
-use crate::runtime::{Inputs, Parts, Runtime};
+use crate::runtime::{Ended, Inputs, Parts, Runtime};
 use crate::store::{Found, OpenError, Opened, Options, Store};
 use crate::uplink::{BrokerConfig, Uplink, UplinkConfig};
 
@@ -44,11 +44,11 @@ pub enum AppError {
     TaskEnded(String),
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until it is told to stop, or is to start anew.
 ///
 /// # Errors
 /// [`AppError`], a sentence.
-pub async fn run(plan: Plan) -> Result<(), AppError> {
+pub async fn run(plan: Plan) -> Result<Ended, AppError> {
     let (stop, cut_off) = (CancellationToken::new(), CancellationToken::new());
     lifecycle::on_signals(stop.clone(), cut_off.clone()).map_err(AppError::Signals)?;
 
@@ -107,16 +107,20 @@ pub async fn run(plan: Plan) -> Result<(), AppError> {
     lifecycle::ready("charging");
 
     let ended = core.await;
-    lifecycle::stopping();
+    if !matches!(ended, Ok((_, Ended::Again))) {
+        lifecycle::stopping();
+    }
     tracing::info!("Stopping; chargers keep their last limit");
-    let buses = ended.map_err(|panic| AppError::TaskEnded(format!("the core ({panic})")));
+    let ended = ended.map_err(|panic| AppError::TaskEnded(format!("the core ({panic})")));
     tokio::select! {
         () = wind_down(goodbye, [uplink_task, links_task, socket_task], store) => {}
         () = tokio::time::sleep(GOODBYE_MAX) => tracing::warn!("Not everything ended in time"),
         () = cut_off.cancelled() => tracing::warn!("Cut off by a second signal"),
     }
-    buses?.stop().await;
-    fate(&lost)
+    let (buses, ended) = ended?;
+    buses.stop().await;
+    fate(&lost)?;
+    Ok(ended)
 }
 
 fn fate(lost: &OnceLock<&'static str>) -> Result<(), AppError> {

@@ -10,7 +10,7 @@ use site_controller::cli::{
 };
 use site_controller::config::{self, Plan};
 use site_controller::local::{self, Answer, Request};
-use site_controller::{app, log};
+use site_controller::{app, log, runtime};
 
 /// One sentence on standard error.
 const FAILURE: u8 = 1;
@@ -50,7 +50,8 @@ fn failure(error: impl std::fmt::Display) -> (u8, String) {
 }
 
 fn daemon(config: &Path, check_only: bool) -> Ended {
-    let plan = Plan::load(config).map_err(|faults| (BAD_CONFIG, faults.to_string()))?;
+    let load = || Plan::load(config).map_err(|faults| (BAD_CONFIG, faults.to_string()));
+    let mut plan = load()?;
     if check_only {
         print(&config::summary(&plan));
         return Ok(());
@@ -66,7 +67,12 @@ fn daemon(config: &Path, check_only: bool) -> Ended {
         .enable_all()
         .build()
         .map_err(failure)?;
-    runtime.block_on(app::run(plan)).map_err(failure)
+    loop {
+        match runtime.block_on(app::run(plan)).map_err(failure)? {
+            runtime::Ended::Yes | runtime::Ended::No => return Ok(()),
+            runtime::Ended::Again => plan = load()?,
+        }
+    }
 }
 
 /// Named, configured, or the usual one. A file that was named must tell it.

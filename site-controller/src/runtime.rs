@@ -69,6 +69,8 @@ pub enum Input {
 pub enum Ended {
     /// It was told to stop.
     Yes,
+    /// The daemon is to start anew: the next start begins a new journal.
+    Again,
     /// It goes on.
     No,
 }
@@ -218,8 +220,8 @@ impl<B: Buses> Runtime<B> {
         }
     }
 
-    /// Turns until told to stop. Gives the lines back, to be ended.
-    pub async fn run(mut self, mut inputs: Inputs) -> B {
+    /// Turns until told to stop or to start anew. Gives the lines back, to be ended.
+    pub async fn run(mut self, mut inputs: Inputs) -> (B, Ended) {
         self.begin();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -227,8 +229,9 @@ impl<B: Buses> Runtime<B> {
             let due = self.deadline();
             let due = due.map_or_else(|| Instant::now() + FAR, |at| self.parts.clock.instant(at));
             let input = next(&mut inputs, &mut tick, due).await;
-            if let Ended::Yes = self.take(input) {
-                return self.parts.buses;
+            match self.take(input) {
+                Ended::No => {}
+                ended @ (Ended::Yes | Ended::Again) => return (self.parts.buses, ended),
             }
         }
     }
@@ -244,6 +247,10 @@ impl<B: Buses> Runtime<B> {
     pub fn take(&mut self, input: Input) -> Ended {
         match input {
             Input::Bus(event) => self.bus_event(event),
+            Input::Store(StoreEvent::Superseded { problem }) => {
+                tracing::error!("{problem}. A new journal is begun; what charges goes on");
+                return Ended::Again;
+            }
             Input::Store(event) => self.store_event(event),
             Input::Local(request) => self.local_request(request),
             Input::Station(request) => self.station_request(request),
@@ -409,6 +416,8 @@ impl<B: Buses> Runtime<B> {
             }
             StoreEvent::Failed { problem } => self.storage_failed(problem),
             StoreEvent::Damaged { problem } => self.storage_damaged(&problem),
+            // Ends the loop.
+            StoreEvent::Superseded { .. } => {}
         }
     }
 

@@ -163,7 +163,7 @@ async fn a_cloud_restored_from_a_backup_hears_again_what_it_had_forgotten() -> a
 }
 
 /// A car comes, and 10 Wh flow.
-async fn visit(stage: &Stage, charge_point: &str, before: u64) -> anyhow::Result<()> {
+pub(crate) async fn visit(stage: &Stage, charge_point: &str, before: u64) -> anyhow::Result<()> {
     let connector = stage.connector(charge_point)?;
     connector.charger.plug_in(Ev {
         ready_after_ms: 300,
@@ -176,7 +176,7 @@ async fn visit(stage: &Stage, charge_point: &str, before: u64) -> anyhow::Result
     .await
 }
 
-async fn leave(stage: &Stage, charge_point: &str) -> anyhow::Result<()> {
+pub(crate) async fn leave(stage: &Stage, charge_point: &str) -> anyhow::Result<()> {
     stage.connector(charge_point)?.charger.unplug();
     stage
         .status_becomes(charge_point, "Available", SOON)
@@ -184,7 +184,7 @@ async fn leave(stage: &Stage, charge_point: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

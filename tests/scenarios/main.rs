@@ -23,6 +23,7 @@ mod ocpp_hostile;
 mod ocpp_reset;
 mod ocpp_sessions;
 mod ocpp_site;
+mod old_copy;
 mod outages;
 mod partition;
 mod peers;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{DbError, engine::cannot_open};
 
 /// Every step in order; a file's `user_version` is the number of steps it has had.
-pub(super) const STEPS: [&str; 7] = [
+pub(super) const STEPS: [&str; 8] = [
     include_str!("0001_first.sql"),
     include_str!("0002_stations.sql"),
     include_str!("0003_external.sql"),
@@ -15,6 +15,7 @@ pub(super) const STEPS: [&str; 7] = [
     include_str!("0005_upkeep.sql"),
     include_str!("0006_certificates.sql"),
     include_str!("0007_expected_passwords.sql"),
+    include_str!("0008_known_history.sql"),
 ];
 
 /// Brings the file up to date, each step in one transaction. References are not held to meanwhile

@@ -9,7 +9,7 @@ use site_wire::v1::Envelope;
 
 use super::{
     Ingest,
-    gateways::Owner,
+    gateways::{Mark, Owner},
     message::{Batch, Received, TEXT_MAX, shortened},
     rows::{
         End, Start, assign_transaction, correct_clock, end_session, keep_unread, mark_steps,
@@ -93,7 +93,7 @@ impl Ingest {
         gateway: &GatewayId,
         batch: &Batch,
     ) -> Result<(), DbError> {
-        let mark = self.gateways.mark(gateway, &batch.journal).await?;
+        let mark = self.gateways.mark(gateway, &batch.journal).await?.sequence;
         let known = batch.facts.partition_point(|fact| fact.sequence <= mark);
         let new = &batch.facts[known..];
         let (Some(first), Some(last)) = (new.first(), new.last()) else {
@@ -114,8 +114,11 @@ impl Ingest {
             Err(Fault::Unfit(reason)) => return Err(DbError::Engine(reason.to_owned())),
         }
         self.commit(plan).await?;
-        self.gateways
-            .set_mark(gateway, &batch.journal, last.sequence);
+        let mark = Mark {
+            sequence: last.sequence,
+            boot: last.boot(),
+        };
+        self.gateways.set_mark(gateway, &batch.journal, mark);
         Ok(())
     }
 
@@ -129,7 +132,7 @@ impl Ingest {
         let Some(last) = new.last() else {
             return Ok(());
         };
-        let steps = mark_steps(plan.gateway, batch, mark, last.sequence)?;
+        let steps = mark_steps(plan.gateway, batch, mark, last)?;
         plan.steps.extend(steps);
         for received in new {
             let sequence = received.sequence;
@@ -367,7 +370,7 @@ impl Ingest {
                 let gateway = plan.gateway;
                 tracing::error!(
                     %gateway, carried, lost, problem,
-                    "A gateway's journal was damaged: compare its sessions with its meters"
+                    "A gateway had to begin a new journal: compare its sessions with its meters"
                 );
                 let damaged = damaged.as_ref().map(JournalId::as_str);
                 plan.steps

@@ -27,11 +27,20 @@ pub(super) struct Owner {
     pub(super) time_zone: String,
 }
 
+/// How far a journal is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Mark {
+    /// Highest contiguous sequence, 0 for none.
+    pub(super) sequence: u64,
+    /// Boot that recorded that fact, where it is known.
+    pub(super) boot: Option<String>,
+}
+
 #[derive(Debug)]
 struct Known {
     owner: Owner,
     read_at: Timestamp,
-    marks: HashMap<JournalId, u64>,
+    marks: HashMap<JournalId, Mark>,
     refused: BTreeMap<ChargePointId, String>,
 }
 
@@ -95,29 +104,35 @@ impl Gateways {
         self.known.get(gateway).map(|known| &known.owner)
     }
 
-    /// Highest contiguous sequence stored, 0 for none.
+    /// How far the journal is stored.
     pub(super) async fn mark(
         &mut self,
         gateway: &GatewayId,
         journal: &JournalId,
-    ) -> Result<u64, DbError> {
+    ) -> Result<Mark, DbError> {
         let held = self.known.get(gateway);
         if let Some(mark) = held.and_then(|known| known.marks.get(journal)) {
-            return Ok(*mark);
+            return Ok(mark.clone());
         }
         let rows = self
             .db
             .query(
-                "SELECT sequence FROM ingest_marks WHERE gateway_id = $1 AND journal_id = $2",
+                "SELECT sequence, boot FROM ingest_marks WHERE gateway_id = $1 AND journal_id = $2",
                 vec![gateway.as_str().into(), journal.as_str().into()],
             )
             .await?;
-        let mark = rows.first().map_or(Ok(0), |row| row.unsigned("sequence"))?;
-        self.set_mark(gateway, journal, mark);
+        let mark = match rows.first() {
+            None => Mark::default(),
+            Some(row) => Mark {
+                sequence: row.unsigned("sequence")?,
+                boot: row.opt_text("boot")?.map(str::to_owned),
+            },
+        };
+        self.set_mark(gateway, journal, mark.clone());
         Ok(mark)
     }
 
-    pub(super) fn set_mark(&mut self, gateway: &GatewayId, journal: &JournalId, mark: u64) {
+    pub(super) fn set_mark(&mut self, gateway: &GatewayId, journal: &JournalId, mark: Mark) {
         if let Some(known) = self.known.get_mut(gateway) {
             known.marks.insert(journal.clone(), mark);
         }
@@ -202,7 +217,7 @@ impl Gateways {
         gateway: &GatewayId,
         journal: &JournalId,
     ) -> Result<bool, DbError> {
-        if self.mark(gateway, journal).await? > 0 {
+        if self.mark(gateway, journal).await?.sequence > 0 {
             return Ok(false);
         }
         let rows = self

@@ -82,6 +82,19 @@ pub(super) struct Received {
     pub(super) fact: Result<Fact, Unread>,
 }
 
+impl Received {
+    /// The boot that recorded it.
+    pub(super) fn boot(&self) -> Option<String> {
+        match &self.fact {
+            Ok(fact) => Some(fact.at.boot.to_string()),
+            Err(unread) => {
+                let told: Option<Boot> = serde_json::from_str(&unread.json).ok();
+                told.map(|told| told.boot).filter(|boot| boot.len() == 16)
+            }
+        }
+    }
+}
+
 /// A fact that this version cannot read, as it came.
 #[derive(Debug)]
 pub(super) struct Unread {
@@ -94,6 +107,8 @@ pub(super) struct Unread {
 pub(super) struct State {
     pub(super) online: bool,
     pub(super) journal: JournalId,
+    /// It wants to know its sessions.
+    pub(super) asks_for_sessions: bool,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +122,11 @@ struct RawBatch<'a> {
 #[derive(Deserialize)]
 struct Key {
     sequence: u64,
+}
+
+#[derive(Deserialize)]
+struct Boot {
+    boot: String,
 }
 
 pub(super) fn batch(payload: &[u8]) -> Result<Batch, Bad> {
@@ -163,6 +183,7 @@ pub(super) fn state(payload: &[u8]) -> Result<State, Bad> {
     Ok(State {
         online: state.online,
         journal: journal(&state.journal_id)?,
+        asks_for_sessions: state.asks_for_sessions,
     })
 }
 

@@ -6,6 +6,7 @@
 mod announce;
 pub(crate) mod apply;
 mod gateways;
+mod known;
 mod link;
 mod message;
 pub(crate) mod rows;
@@ -185,7 +186,12 @@ impl Ingest {
         if !connected {
             return Ok(None);
         }
-        self.acknowledge(gateway, &state.journal).await.map(Some)
+        let mut word = self.acknowledge(gateway, &state.journal).await?;
+        if state.asks_for_sessions {
+            tracing::error!(%gateway, "A gateway's journal is an old copy: it begins a new one with what is known here");
+            word.sessions = Some(known::sessions(&self.db, gateway).await?);
+        }
+        Ok(Some(word))
     }
 
     async fn view(
@@ -228,11 +234,13 @@ impl Ingest {
         gateway: &GatewayId,
         journal: &JournalId,
     ) -> Result<Acknowledgement, DbError> {
-        let sequence = self.gateways.mark(gateway, journal).await?;
+        let mark = self.gateways.mark(gateway, journal).await?;
         Ok(Acknowledgement {
             v: site_wire::v1::VERSION,
             journal_id: journal.to_string(),
-            sequence,
+            sequence: mark.sequence,
+            boot: mark.boot,
+            sessions: None,
             refused: self.gateways.refused(gateway),
         })
     }

@@ -7,7 +7,7 @@ use site_model::{
 
 use super::{
     apply::{Fault, Plan, Step, short},
-    message::Batch,
+    message::{Batch, Received},
 };
 use crate::{
     db::Param,
@@ -22,11 +22,11 @@ pub(super) fn mark_steps(
     gateway: &GatewayId,
     batch: &Batch,
     from: u64,
-    to: u64,
+    to: &Received,
 ) -> Result<[Step; 2], Fault> {
     let key = || vec![gateway.as_str().into(), batch.journal.as_str().into()];
     let mut moved = key();
-    moved.extend([integer(to)?, integer(from)?]);
+    moved.extend([integer(to.sequence)?, integer(from)?, to.boot().into()]);
     Ok([
         Step::new(
             "INSERT INTO ingest_marks (gateway_id, journal_id, sequence, unread)
@@ -34,7 +34,7 @@ pub(super) fn mark_steps(
             key(),
         ),
         Step::new(
-            "UPDATE ingest_marks SET sequence = $3
+            "UPDATE ingest_marks SET sequence = $3, boot = $5
              WHERE gateway_id = $1 AND journal_id = $2 AND sequence = $4",
             moved,
         )

@@ -1,7 +1,7 @@
 //! Charge points that are somebody else's: refused, shown, and nothing of them stored.
 
 use jiff::SignedDuration;
-use site_model::ConnectorStatus;
+use site_model::{BootId, ConnectorStatus};
 use site_wire::v1::{Acknowledgement, RefusedChargePoint, VERSION};
 
 use crate::world::*;
@@ -14,6 +14,8 @@ fn refused(sequence: u64, reason: &str) -> Option<Acknowledgement> {
         v: VERSION,
         journal_id: "j1".to_owned(),
         sequence,
+        boot: (sequence > 0).then(|| BootId(7).to_string()),
+        sessions: None,
         refused: vec![RefusedChargePoint {
             charge_point_id: "CP1".to_owned(),
             reason: reason.to_owned(),

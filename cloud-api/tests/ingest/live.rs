@@ -183,6 +183,7 @@ fn state(online: bool) -> Vec<u8> {
         boot: "0000000000000001".to_owned(),
         journal_id: "j1".to_owned(),
         software_version: "0.1.0".to_owned(),
+        asks_for_sessions: false,
     })
     .unwrap()
 }

@@ -5,5 +5,6 @@ mod facts;
 mod foreign;
 mod live;
 mod mosquitto;
+mod old_copy;
 mod restart;
 mod world;

@@ -151,6 +151,7 @@ impl World {
             boot: BootId(1).to_string(),
             journal_id: "j1".to_owned(),
             software_version: "0.1.0".to_owned(),
+            asks_for_sessions: false,
         };
         let payload = serde_json::to_vec(&state).unwrap();
         self.send(Topics::of(gateway).state(), payload).await
@@ -370,6 +371,8 @@ pub(crate) fn acknowledgement(sequence: u64) -> Option<Acknowledgement> {
         v: VERSION,
         journal_id: "j1".to_owned(),
         sequence,
+        boot: (sequence > 0).then(|| BootId(7).to_string()),
+        sessions: None,
         refused: vec![],
     })
 }

@@ -4,11 +4,13 @@
 mod change;
 mod envelope;
 mod field;
+mod known;
 mod snapshot;
 
 use serde::{Deserialize, Serialize};
 
 pub use field::BadField;
+pub use known::{KNOWN_SESSIONS_MAX, KnownEnd, KnownSession};
 
 /// The number every message carries.
 pub const VERSION: u32 = 1;
@@ -472,6 +474,9 @@ pub struct GatewayState {
     pub journal_id: String,
     /// Version of the site controller.
     pub software_version: String,
+    /// The gateway's journal is an old copy: it asks what is known of its sessions.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub asks_for_sessions: bool,
 }
 
 /// The cloud's own word, published after its commit and in answer to every [`GatewayState`] with
@@ -485,6 +490,13 @@ pub struct Acknowledgement {
     pub journal_id: String,
     /// Highest contiguous sequence stored.
     pub sequence: u64,
+    /// Boot that recorded the fact of this sequence, 16 hex digits; absent where that is not known. A
+    /// gateway that has another fact there speaks from an old copy of its journal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub boot: Option<String>,
+    /// For a gateway that asked: its sessions, at most [`KNOWN_SESSIONS_MAX`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sessions: Option<Vec<KnownSession>>,
     /// Charge points that this gateway may not speak for; their facts are stored nowhere.
     #[serde(default)]
     pub refused: Vec<RefusedChargePoint>,

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says no by panicking")]
 
+mod known_sessions;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
@@ -44,11 +46,27 @@ fn every_message_reads_and_writes_its_golden_file() {
     check("snapshot-charging", &snapshot(&charging()));
     check("snapshot-never_heard_of", &snapshot(&never_heard_of()));
     check("gateway_state", &gateway_state());
+    check(
+        "gateway_state-asking",
+        &v1::GatewayState {
+            asks_for_sessions: true,
+            ..gateway_state()
+        },
+    );
     check("acknowledgement", &acknowledgement());
     check(
         "acknowledgement-nothing",
         &v1::Acknowledgement {
             sequence: 0,
+            refused: vec![],
+            ..acknowledgement()
+        },
+    );
+    check(
+        "acknowledgement-sessions",
+        &v1::Acknowledgement {
+            boot: Some(at().boot.to_string()),
+            sessions: Some(known_sessions::running_and_over()),
             refused: vec![],
             ..acknowledgement()
         },
@@ -71,8 +89,10 @@ fn no_golden_file_is_without_a_test() {
                 "snapshot-charging",
                 "snapshot-never_heard_of",
                 "gateway_state",
+                "gateway_state-asking",
                 "acknowledgement",
                 "acknowledgement-nothing",
+                "acknowledgement-sessions",
             ]
             .map(|name| format!("{name}.json")),
         )
@@ -93,6 +113,8 @@ fn a_newer_side_may_add_fields() {
             v: 1,
             journal_id: "j1".into(),
             sequence: 7,
+            boot: None,
+            sessions: None,
             refused: vec![],
         }
     );
@@ -656,6 +678,7 @@ fn gateway_state() -> v1::GatewayState {
         boot: at().boot.to_string(),
         journal_id: "j_01jd0000000000000000000003".into(),
         software_version: "0.1.0".into(),
+        asks_for_sessions: false,
     }
 }
 
@@ -664,6 +687,8 @@ fn acknowledgement() -> v1::Acknowledgement {
         v: v1::VERSION,
         journal_id: "j_01jd0000000000000000000003".into(),
         sequence: 42,
+        boot: None,
+        sessions: None,
         refused: vec![v1::RefusedChargePoint {
             charge_point_id: "DE*ABC*E9".into(),
             reason: "This id belongs to another organisation: choose another id.".into(),

@@ -318,6 +318,17 @@ async fn a_snapshot_that_nothing_changes_is_made_anew_within_a_minute() {
     assert!(newest > first + 100_000);
 }
 
+#[tokio::test]
+async fn a_journal_that_is_an_old_copy_ends_the_loop_for_another_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::start(dir.path(), free());
+    bench.store.renew("the cloud has more".to_owned(), vec![]);
+    assert_eq!(bench.ended().await, Ended::Again);
+    let again = Store::open(dir.path(), crate::store::at_start(), Options::default()).unwrap();
+    assert_eq!(again.found.notices.len(), 1, "it begins with a new journal");
+    again.store.close().await;
+}
+
 /// The loop with its neighbours played by the test.
 struct Bench {
     bus: mpsc::Sender<BusEvent>,
@@ -327,7 +338,7 @@ struct Bench {
     limits: FakeBuses,
     store: Store,
     stop: CancellationToken,
-    task: tokio::task::JoinHandle<FakeBuses>,
+    task: tokio::task::JoinHandle<(FakeBuses, Ended)>,
 }
 
 impl Bench {
@@ -472,6 +483,13 @@ impl Bench {
         timeout(SOON, wait)
             .await
             .expect("the limit is written in time");
+    }
+
+    /// The loop has ended by itself.
+    async fn ended(self) -> Ended {
+        let (_, ended) = timeout(SOON, self.task).await.unwrap().unwrap();
+        self.store.close().await;
+        ended
     }
 
     /// Stops in order and gives back what the journal holds.

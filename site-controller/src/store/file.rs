@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use site_model::{Fact, JournalId, Timestamp, WallTime};
+use site_wire::v1::KnownSession;
 
 use super::check::{self, Checked};
+use super::renewal::{self, Renewal};
 use super::reserve::Reserve;
 use super::rows::{self, Number, Unreadable};
-use super::{
-    Found, OpenError, Options, access, lines, profiles, salvage, security_events, stations, sum,
-};
+use super::salvage::{self, Why};
+use super::{Found, OpenError, Options, access, lines, profiles, security_events, stations, sum};
 use crate::ids;
 
 /// What brings the file from one version to the next. A step that was released is never edited.
@@ -99,10 +100,18 @@ pub(super) fn open(
         || salvage::check_log(path).and_then(|()| open_checked(path, &fresh, options, whole));
     let mut opened = look();
     if let Err(Fault::Damaged(problem)) = &opened {
-        opened = salvage::salvage(path, &fresh, now, problem, options).and_then(|told| {
-            notices.push(told);
-            look()
-        });
+        opened =
+            salvage::salvage(path, &fresh, now, Why::Damaged(problem), options).and_then(|told| {
+                notices.push(told);
+                look()
+            });
+    } else if let Ok((_, found)) = &opened
+        && let Some(renewal) = renewal::wanted(path, &found.journal)
+    {
+        // Closed before its file is moved.
+        drop(opened);
+        notices.push(renew(path, &fresh, now, &renewal, options));
+        opened = look();
     }
     let (db, mut found) = match opened {
         Ok((db, found)) => {
@@ -149,7 +158,40 @@ pub(super) fn open(
     Ok((file, found))
 }
 
+/// Begins a new journal in the place of one that the cloud knows another history of; says what happened.
+/// Where it cannot be done the old one goes on, without telling anything to the cloud.
+fn renew(
+    path: &Path,
+    fresh: &JournalId,
+    now: Timestamp,
+    renewal: &Renewal,
+    options: Options,
+) -> String {
+    match salvage::salvage(path, fresh, now, Why::Superseded(renewal), options) {
+        Ok(told) => {
+            renewal::forget(path);
+            told
+        }
+        Err(Fault::Damaged(problem) | Fault::Unwritable(problem)) => format!(
+            "{}, and a new journal cannot be begun ({problem}): the cloud is told nothing until then. Make room on \
+             the disk and restart the daemon",
+            renewal.problem
+        ),
+        Err(Fault::Newer(version)) => format!("the file has schema version {version}"),
+    }
+}
+
 impl JournalFile {
+    /// The next start begins a new journal. False where the last start could not do so.
+    pub(super) fn ask_for_renewal(
+        &self,
+        problem: &str,
+        sessions: Vec<KnownSession>,
+    ) -> std::io::Result<bool> {
+        let renewal = Renewal::new(&self.journal, problem.to_owned(), sessions);
+        renewal::keep(&self.path, &renewal)
+    }
+
     /// The next start checks the whole file, however long that takes.
     pub(super) fn ask_for_check(&self) {
         // Without it the next start checks what it has time for.

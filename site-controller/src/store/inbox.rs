@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use site_model::{Change, Fact};
-use site_wire::v1::Envelope;
+use site_wire::v1::{Envelope, KnownSession};
 use tokio::sync::oneshot;
 
 use super::{Figures, Ticket};
@@ -65,6 +65,8 @@ pub(super) struct Work {
     pub(super) wall_ms: Option<i64>,
     pub(super) reads: VecDeque<Read>,
     pub(super) jobs: VecDeque<Job>,
+    /// Why a new journal is to begin, and the sessions that the cloud knows.
+    pub(super) renewal: Option<(String, Vec<KnownSession>)>,
     pub(super) close: Option<oneshot::Sender<()>>,
 }
 
@@ -134,6 +136,11 @@ impl Inbox {
         self.arrived.notify_one();
     }
 
+    pub(super) fn renew(&self, problem: String, sessions: Vec<KnownSession>) {
+        self.state().work.renewal = Some((problem, sessions));
+        self.arrived.notify_one();
+    }
+
     pub(super) fn close(&self, reply: oneshot::Sender<()>) {
         self.state().work.close = Some(reply);
         self.arrived.notify_one();
@@ -148,6 +155,7 @@ impl Inbox {
             work.reads.is_empty()
                 && work.jobs.is_empty()
                 && work.close.is_none()
+                && work.renewal.is_none()
                 && work.wall_ms.is_none()
                 && (work.appends.is_empty() || !with_appends)
         };
@@ -160,6 +168,7 @@ impl Inbox {
             reads: std::mem::take(&mut state.work.reads),
             jobs: std::mem::take(&mut state.work.jobs),
             close: state.work.close.take(),
+            renewal: state.work.renewal.take(),
             wall_ms: state.work.wall_ms.take(),
             ..Work::default()
         };

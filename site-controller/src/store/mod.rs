@@ -14,6 +14,8 @@ pub(crate) mod lines;
 mod owed;
 mod pages;
 pub(crate) mod profiles;
+mod reconcile;
+mod renewal;
 mod reserve;
 mod rows;
 mod salvage;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 use site_model::{Fact, JournalId, Timestamp, WallTime};
-use site_wire::v1::Envelope;
+use site_wire::v1::{Envelope, KnownSession};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use rows::Unreadable;
@@ -69,6 +71,12 @@ pub enum StoreEvent {
     /// Something stored is damaged. The next start carries what is sound into a new journal.
     Damaged {
         /// What is damaged.
+        problem: String,
+    },
+    /// The cloud knows another history than this file's. The next start begins a new journal, and it
+    /// is to be at once: nothing is told from this one any more.
+    Superseded {
+        /// How that is known.
         problem: String,
     },
 }
@@ -239,6 +247,12 @@ impl Store {
     /// facts, so that it costs no commit of its own.
     pub fn acknowledge(&self, sequence: u64) {
         self.inbox.acknowledge(sequence);
+    }
+
+    /// The cloud knows another history than this file's, and these sessions: the next start begins a new
+    /// journal. [`StoreEvent::Superseded`] follows, unless the last start could not fulfil that wish.
+    pub fn renew(&self, problem: String, sessions: Vec<KnownSession>) {
+        self.inbox.renew(problem, sessions);
     }
 
     /// The right time, as it is known now. Kept when no fact told a time for an hour, so that a

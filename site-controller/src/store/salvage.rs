@@ -1,4 +1,5 @@
-//! A damaged file: its sound facts are carried into a new journal, the file is kept aside.
+//! A file that cannot go on, damaged or an old copy: its sound facts are carried into a new journal, the
+//! file is kept aside.
 //!
 //! The log is laid over a copy of the file without its damaged frames. If nothing is missing then, the
 //! copy is the journal. Else a new journal begins: the state as its checkpoint, the facts that somebody
@@ -18,6 +19,8 @@ use site_wire::v1::Envelope;
 
 use super::file::{self, Fault};
 use super::pages::{self, Row};
+use super::reconcile::{Reconciled, reconcile};
+use super::renewal::Renewal;
 use super::rows::{self, Number};
 use super::tables::{Carry, TABLES};
 use super::wal::{self, Log, PAGE};
@@ -35,6 +38,41 @@ struct Readable {
     made_at: u64,
     checkpoint: BTreeMap<u64, Fact>,
     facts: BTreeMap<u64, Fact>,
+}
+
+/// Why a new journal begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Why<'a> {
+    /// The file is damaged, in this way.
+    Damaged(&'a str),
+    /// The cloud knows another history than the file's.
+    Superseded(&'a Renewal),
+}
+
+impl Why<'_> {
+    fn problem(self) -> String {
+        match self {
+            Self::Damaged(problem) => format!("the journal was damaged ({problem})"),
+            Self::Superseded(renewal) => renewal.problem.clone(),
+        }
+    }
+
+    /// As the fact of it says.
+    fn reason(self) -> String {
+        match self {
+            Self::Damaged(problem) => problem.to_owned(),
+            Self::Superseded(renewal) => renewal.problem.clone(),
+        }
+    }
+
+    /// What the old file is called from then on.
+    fn name(self, now: WallTime) -> String {
+        let what = match self {
+            Self::Damaged(_) => "damaged",
+            Self::Superseded(_) => "superseded",
+        };
+        format!("journal.{what}-{}.sqlite", now.0 / 1000)
+    }
 }
 
 /// The files of one salvage, beside the journal.
@@ -91,19 +129,19 @@ pub(super) fn resume(journal: &Path) {
     let _absent = fs::remove_file(&files.marker);
 }
 
-/// Puts a sound journal in the place of the damaged one; says what happened, for people.
+/// Puts a sound journal in the place of the one that cannot go on; says what happened, for people.
 pub(super) fn salvage(
     journal: &Path,
     fresh: &JournalId,
     now: Timestamp,
-    problem: &str,
+    why: Why<'_>,
     options: Options,
 ) -> Result<String, Fault> {
     let files = Files::of(journal);
     files.clear();
-    let made = make(&files, fresh, now, problem, options);
+    let made = make(&files, fresh, now, why, options);
     let done = made.and_then(|told| {
-        let aside = replace(&files, now.wall).map_err(unwritable)?;
+        let aside = replace(&files, &why.name(now.wall)).map_err(unwritable)?;
         Ok(format!("{told} Keep {} for support", aside.display()))
     });
     files.clear();
@@ -114,7 +152,7 @@ fn make(
     files: &Files,
     fresh: &JournalId,
     now: Timestamp,
-    problem: &str,
+    why: Why<'_>,
     options: Options,
 ) -> Result<String, Fault> {
     let bytes = log_of(&files.journal);
@@ -125,13 +163,12 @@ fn make(
         && file::open_checked(&files.copy, fresh, options, true).is_ok()
     {
         fs::rename(&files.copy, &files.fresh).map_err(unwritable)?;
-        return Ok(format!(
-            "the journal was damaged ({problem}) and repaired: nothing is missing."
-        ));
+        let problem = why.problem();
+        return Ok(format!("{problem} and repaired: nothing is missing."));
     }
     let bad = log.bad.iter().map(|at| &bytes[*at..*at + PAGE]);
     let readable = read(&files.copy, bad);
-    write(files, fresh, now, (problem, &readable), options)
+    write(files, fresh, now, (why, &readable), options)
 }
 
 /// The log's bytes; none where there is no log.
@@ -223,62 +260,90 @@ fn write(
     files: &Files,
     fresh: &JournalId,
     now: Timestamp,
-    (problem, readable): (&str, &Readable),
+    (why, readable): (Why<'_>, &Readable),
     options: Options,
 ) -> Result<String, Fault> {
-    let settled = readable.settled;
-    let carried: BTreeMap<u64, u64> = readable
-        .facts
-        .range(settled + 1..)
-        .zip(1..)
-        .map(|((old, _), new)| (*old, new))
-        .collect();
-    let count = u64::try_from(carried.len()).unwrap_or(u64::MAX);
-    let last = readable.facts.keys().next_back().copied();
-    let last = last.unwrap_or(0).max(readable.made_at);
-    let first = if readable.journal.is_some() {
-        settled.max(readable.thinned)
-    } else {
-        carried.keys().next().map_or(last, |first| first - 1)
+    let carried = readable.carried();
+    let (count, lost) = (length(carried.len()), readable.lost(&carried));
+    let mut state = readable.state();
+    let found = match why {
+        Why::Damaged(_) => Reconciled::default(),
+        Why::Superseded(renewal) => {
+            let unsettled = readable.facts.range(readable.settled + 1..);
+            let unsettled = unsettled.map(|(_, fact)| fact);
+            reconcile(&state, unsettled, &renewal.sessions, now)
+        }
     };
-    let there = carried.range(first + 1..).count();
-    let there = u64::try_from(there).unwrap_or(u64::MAX);
-    let lost = last.saturating_sub(first).saturating_sub(there);
+    state.extend(found.state);
+    let told = count + length(found.told.len());
+    let facts = readable.facts.values().chain(&state).chain(&found.told);
+    let newest = facts.map(|fact| fact.at.wall).max();
+    let report = Fact {
+        at: Timestamp {
+            wall: newest.unwrap_or(now.wall).max(now.wall),
+            ..now
+        },
+        change: Change::JournalSalvaged {
+            damaged: readable.journal.clone(),
+            carried: told,
+            lost,
+            problem: why.reason(),
+        },
+    };
     let mut db = file::open_writable(&files.fresh, fresh, options)?;
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (old, new) in &carried {
         rows::insert(&tx, &Envelope::of(*new, &readable.facts[old]))?;
     }
-    let after = readable.facts.range(readable.made_at + 1..);
-    let state: Vec<Fact> = readable
-        .checkpoint
-        .values()
-        .chain(after.map(|(_, fact)| fact))
-        .cloned()
-        .collect();
-    rows::set_checkpoint(&tx, &state, count)?;
-    let newest = readable.facts.values().map(|fact| fact.at.wall).max();
-    let report = Fact {
-        at: Timestamp {
-            wall: newest.unwrap_or(WallTime(0)).max(now.wall),
-            ..now
-        },
-        change: Change::JournalSalvaged {
-            damaged: readable.journal.clone(),
-            carried: count,
-            lost,
-            problem: problem.to_owned(),
-        },
-    };
-    rows::insert(&tx, &Envelope::of(count + 1, &report))?;
+    for (new, fact) in (count + 1..).zip(&found.told) {
+        rows::insert(&tx, &Envelope::of(new, fact))?;
+    }
+    // What is told anew is in the state already.
+    rows::set_checkpoint(&tx, &state, told)?;
+    rows::insert(&tx, &Envelope::of(told + 1, &report))?;
     carry_tables(&files.copy, &tx, &carried)?;
+    for (session, (charge_point, connector), id) in &found.transactions {
+        stations::set_transaction(&tx, charge_point, (session, connector.get()), *id)?;
+    }
     tx.commit()?;
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     db.close().map_err(|(_, error)| error)?;
     Ok(format!(
-        "the journal was damaged ({problem}) and a new one was begun: {count} facts that were not acknowledged were \
-         carried over, {lost} are known to be missing."
+        "{} and a new one was begun: {told} facts that were not acknowledged were carried over, {lost} are known to \
+         be missing.",
+        why.problem()
     ))
+}
+
+impl Readable {
+    /// Facts that somebody has not acknowledged: their old numbers and their new ones.
+    fn carried(&self) -> BTreeMap<u64, u64> {
+        let facts = self.facts.range(self.settled + 1..);
+        facts.zip(1..).map(|((old, _), new)| (*old, new)).collect()
+    }
+
+    /// How many of them are known to be missing.
+    fn lost(&self, carried: &BTreeMap<u64, u64>) -> u64 {
+        let last = self.facts.keys().next_back().copied();
+        let last = last.unwrap_or(0).max(self.made_at);
+        let first = if self.journal.is_some() {
+            self.settled.max(self.thinned)
+        } else {
+            carried.keys().next().map_or(last, |first| first - 1)
+        };
+        let there = length(carried.range(first + 1..).count());
+        last.saturating_sub(first).saturating_sub(there)
+    }
+
+    /// The facts that rebuild the state.
+    fn state(&self) -> Vec<Fact> {
+        let after = self.facts.range(self.made_at + 1..).map(|(_, fact)| fact);
+        self.checkpoint.values().chain(after).cloned().collect()
+    }
+}
+
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// The station side's tables, as far as they can be read.
@@ -351,13 +416,12 @@ fn renumber(
     Ok(())
 }
 
-/// Moves the damaged files aside and the new one into their place; cut off anywhere, [`resume`]
+/// Moves the old files aside and the new one into their place; cut off anywhere, [`resume`]
 /// finds one whole set.
-fn replace(files: &Files, now: WallTime) -> io::Result<PathBuf> {
-    let name = format!("journal.damaged-{}.sqlite", now.0 / 1000);
-    let aside = files.journal.with_file_name(&name);
+fn replace(files: &Files, name: &str) -> io::Result<PathBuf> {
+    let aside = files.journal.with_file_name(name);
     File::open(&files.fresh)?.sync_all()?;
-    fs::write(&files.marker, &name)?;
+    fs::write(&files.marker, name)?;
     File::open(&files.marker)?.sync_all()?;
     sync_folder(&files.journal)?;
     fs::rename(&files.journal, &aside)?;

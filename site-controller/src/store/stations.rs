@@ -403,6 +403,22 @@ pub(crate) fn freeze(
     tx.commit()
 }
 
+/// A transaction whose start the charge point's central system answered, as far as somebody else knows.
+pub(super) fn set_transaction(
+    db: &Connection,
+    charge_point: &ChargePointId,
+    (session, connector): (&SessionId, u8),
+    transaction_id: i64,
+) -> rusqlite::Result<()> {
+    if let Some(line) = lines::here(db, charge_point)? {
+        db.execute(
+            "INSERT OR REPLACE INTO ocpp_transaction VALUES (?1, ?2, ?3, ?4, 0)",
+            params![session.as_str(), line, connector, transaction_id],
+        )?;
+    }
+    Ok(())
+}
+
 /// Moves the cursor past a message, with what became of it.
 pub(crate) fn end(
     db: &mut Connection,

@@ -5,6 +5,7 @@ mod flash;
 mod lines;
 mod security_events;
 mod stations;
+mod superseded;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -155,7 +156,9 @@ async fn a_file_that_is_damaged_while_it_is_open_is_told_as_such() {
         match opened.events.recv().await.unwrap() {
             StoreEvent::Committed { .. } => {}
             StoreEvent::Failed { problem } => break problem,
-            StoreEvent::Damaged { problem } => panic!("{problem}"),
+            StoreEvent::Damaged { problem } | StoreEvent::Superseded { problem } => {
+                panic!("{problem}")
+            }
         }
     };
     assert!(
@@ -180,7 +183,9 @@ async fn a_full_disk_is_told_once_and_what_was_stored_stays() {
         match small.events.recv().await.unwrap() {
             StoreEvent::Committed { last_sequence, .. } => stored = last_sequence,
             StoreEvent::Failed { problem } => break problem,
-            StoreEvent::Damaged { problem } => panic!("{problem}"),
+            StoreEvent::Damaged { problem } | StoreEvent::Superseded { problem } => {
+                panic!("{problem}")
+            }
         }
     };
     assert!(problem.contains("database or disk is full"), "{problem}");
@@ -374,7 +379,9 @@ async fn committed(opened: &mut Opened) -> (Ticket, u64) {
             through,
             last_sequence,
         } => (through, last_sequence),
-        StoreEvent::Failed { problem } | StoreEvent::Damaged { problem } => panic!("{problem}"),
+        StoreEvent::Failed { problem }
+        | StoreEvent::Damaged { problem }
+        | StoreEvent::Superseded { problem } => panic!("{problem}"),
     }
 }
 

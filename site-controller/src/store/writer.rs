@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use site_model::Fact;
-use site_wire::v1::Envelope;
+use site_wire::v1::{Envelope, KnownSession};
 use tokio::sync::{mpsc, oneshot};
 
 use super::file::{Fault, JournalFile};
@@ -127,6 +127,9 @@ impl Writer {
             let _unheard = read.reply.send(self.read(read.after));
         }
         jobs::run(self.file.db.as_mut(), work.jobs);
+        if let Some((problem, sessions)) = work.renewal {
+            self.renew(problem, sessions);
+        }
         work.close
     }
 
@@ -317,6 +320,16 @@ impl Writer {
             self.damage_told = true;
             self.file.ask_for_check();
             self.tell(StoreEvent::Damaged { problem });
+        }
+    }
+
+    fn renew(&self, problem: String, sessions: Vec<KnownSession>) {
+        match self.file.ask_for_renewal(&problem, sessions) {
+            Ok(true) => self.tell(StoreEvent::Superseded { problem }),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "The wish for a new journal cannot be kept: make room on the disk");
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use site_model::{BootId, JournalId};
+use site_model::{BootId, JournalId, Monotonic};
 use site_wire::topics::Topics;
 use site_wire::v1::{Acknowledgement, Envelope, FactBatch, GatewayState, VERSION};
 use tokio::time::Instant;
@@ -44,6 +44,28 @@ pub struct Dialogue {
     read_not_before: Instant,
     /// When the cloud has stored up to here, it is shown the live view again.
     show_again_at: Option<u64>,
+    /// A word of the cloud that is taken once the journal's own fact of that number was looked at.
+    doubted: Option<Acknowledgement>,
+    /// Number and boot of the fact that was found to be the cloud's as well.
+    agreed: Option<(u64, String)>,
+    /// Once the journal turned out to be an old copy.
+    copy: Option<Copy>,
+}
+
+/// How far a new journal is on its way.
+#[derive(Debug)]
+struct Copy {
+    /// How it is known that this one is old.
+    problem: String,
+    asked: Asked,
+}
+
+/// Whether the cloud was asked for the sessions that it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    NotYet,
+    Yes,
+    Answered,
 }
 
 impl Dialogue {
@@ -65,6 +87,9 @@ impl Dialogue {
             reading: false,
             read_not_before: Instant::now(),
             show_again_at: None,
+            doubted: None,
+            agreed: None,
+            copy: None,
         }
     }
 
@@ -73,6 +98,10 @@ impl Dialogue {
         self.in_flight = 0;
         self.outbox.connected(self.clock.now().monotonic);
         self.shared.send_all_again();
+        self.doubted = None;
+        if let Some(copy) = &mut self.copy {
+            copy.asked = Asked::NotYet;
+        }
         // The cloud takes no live view of a charge point that it learns only from facts still to come.
         let last = self.shared.state().last_sequence;
         self.show_again_at = (self.outbox.mark() < last).then_some(last);
@@ -123,13 +152,30 @@ impl Dialogue {
                 "The cloud acknowledged nothing for 10 s: facts are sent again"
             );
         }
+        self.ask(wire, now)?;
         let free = !self.reading
             && Instant::now() >= self.read_not_before
             && self.in_flight < IN_FLIGHT_MAX;
-        let wanted = self.outbox.next(now).filter(|_| free);
+        let looked_at = self.doubted.as_ref().map(|word| word.sequence - 1);
+        let wanted = looked_at.or_else(|| self.outbox.next(now)).filter(|_| free);
         self.reading |= wanted.is_some();
         self.shared.state().mark = self.outbox.mark();
         Ok(wanted)
+    }
+
+    /// Asks the cloud for its word where it owes one.
+    fn ask(&mut self, wire: &impl Wire, now: Monotonic) -> Result<(), String> {
+        let sessions = match &mut self.copy {
+            Some(copy) if copy.asked == Asked::NotYet => {
+                copy.asked = Asked::Yes;
+                true
+            }
+            Some(_) => return Ok(()),
+            None if self.outbox.ask_if_silent(now) => false,
+            None => return Ok(()),
+        };
+        let message = self.state(true, sessions);
+        self.publish(wire, self.topics.state(), message, true)
     }
 
     /// The facts that were wanted; none while the journal cannot be read.
@@ -148,6 +194,10 @@ impl Dialogue {
             self.read_not_before = Instant::now() + READ_AGAIN;
             return Ok(());
         };
+        if let Some(word) = self.doubted.take_if(|word| word.sequence == after + 1) {
+            self.compare(word, first);
+            return Ok(());
+        }
         if first.sequence != after + 1 {
             return Err(format!(
                 "the cloud asks for facts after {after} and this journal begins with {}: they were deleted {} days after \
@@ -160,14 +210,14 @@ impl Dialogue {
         if self.outbox.next(now) != Some(after) {
             return Ok(());
         }
-        let last = last.sequence;
+        let (last, boot) = (last.sequence, last.boot.clone());
         let batch = FactBatch {
             v: VERSION,
             journal_id: self.journal.to_string(),
             facts,
         };
         self.publish(wire, self.topics.facts(), json(&batch), false)?;
-        self.outbox.sent(last, now);
+        self.outbox.sent(last, boot, now);
         Ok(())
     }
 
@@ -183,45 +233,85 @@ impl Dialogue {
         if word.journal_id != self.journal.as_str() {
             return;
         }
-        let before = self.outbox.mark();
-        match self
-            .outbox
-            .acknowledged(word.sequence, self.clock.now().monotonic)
-        {
+        self.take_refusals(&word);
+        if self.outbox.is_stopped() {
+            self.told_sessions(word);
+        } else if self.is_of_this_journal(&word) {
+            self.follow(word.sequence);
+        } else if self.outbox.ends_before(word.sequence) {
+            self.found_old_copy(format!(
+                "the cloud already has facts up to {}, more than this journal: its file is an old copy",
+                word.sequence
+            ));
+        } else {
+            self.doubted = Some(word);
+        }
+    }
+
+    /// Whether the cloud's newest fact is known to be this journal's. Where it does not say which fact
+    /// that is, its number is all that can be compared.
+    fn is_of_this_journal(&self, word: &Acknowledgement) -> bool {
+        if word.sequence == 0 {
+            return true;
+        }
+        let Some(boot) = &word.boot else {
+            return !self.outbox.ends_before(word.sequence);
+        };
+        let agreed = self.agreed.as_ref();
+        self.outbox.has_sent(word.sequence, boot)
+            || agreed.is_some_and(|(number, by)| *number == word.sequence && by == boot)
+    }
+
+    /// Compares the cloud's newest fact with the journal's own; one that was deleted long ago was told.
+    fn compare(&mut self, word: Acknowledgement, own: &Envelope) {
+        let other = own.sequence == word.sequence && word.boot.as_ref() != Some(&own.boot);
+        if other {
+            self.found_old_copy(format!(
+                "the cloud has another fact {} than this journal: its file is an old copy that was written on",
+                word.sequence
+            ));
+            return;
+        }
+        self.agreed = word.boot.map(|boot| (word.sequence, boot));
+        self.follow(word.sequence);
+    }
+
+    fn follow(&mut self, sequence: u64) {
+        let (before, now) = (self.outbox.mark(), self.clock.now().monotonic);
+        match self.outbox.acknowledged(sequence, now) {
             Heard::Unchanged => {}
             Heard::Moved => {
-                self.store.acknowledge(word.sequence);
-                if word.sequence < before {
+                self.store.acknowledge(sequence);
+                if sequence < before {
                     self.show_again_at = Some(self.shared.state().last_sequence);
                 }
-                if self
-                    .show_again_at
-                    .take_if(|at| *at <= word.sequence)
-                    .is_some()
-                {
+                if self.show_again_at.take_if(|at| *at <= sequence).is_some() {
                     self.shared.send_all_again();
                 }
             }
-            Heard::BeyondJournal => self.warn_of_old_copy(word.sequence),
-        }
-        self.take_refusals(word);
-    }
-
-    fn warn_of_old_copy(&self, sequence: u64) {
-        let problem = format!(
-            "the cloud already has facts up to {sequence}, more than this journal: the file is an old copy. Stop the \
-             daemon, move journal.sqlite aside and start it: a new journal begins"
-        );
-        let mut state = self.shared.state();
-        let known = state.status.last_error.as_ref() == Some(&problem);
-        state.status.last_error = Some(problem.clone());
-        drop(state);
-        if !known {
-            tracing::error!("{problem}");
         }
     }
 
-    fn take_refusals(&self, word: Acknowledgement) {
+    /// Nothing is told from this journal any more. The cloud is asked for the sessions that it knows:
+    /// with them a new one begins.
+    fn found_old_copy(&mut self, problem: String) {
+        self.outbox.stop();
+        self.shared.state().status.last_error = Some(problem.clone());
+        self.copy = Some(Copy {
+            problem,
+            asked: Asked::NotYet,
+        });
+    }
+
+    fn told_sessions(&mut self, word: Acknowledgement) {
+        let asked = self.copy.as_mut().filter(|copy| copy.asked == Asked::Yes);
+        if let (Some(copy), Some(sessions)) = (asked, word.sessions) {
+            copy.asked = Asked::Answered;
+            self.store.renew(copy.problem.clone(), sessions);
+        }
+    }
+
+    fn take_refusals(&self, word: &Acknowledgement) {
         let mut state = self.shared.state();
         if state.status.refused == word.refused {
             return;
@@ -234,7 +324,7 @@ impl Dialogue {
                 );
             }
         }
-        state.status.refused = word.refused;
+        state.status.refused.clone_from(&word.refused);
     }
 
     fn publish(
@@ -261,12 +351,17 @@ impl Dialogue {
     /// That we are there, or not.
     #[must_use]
     pub fn state_message(&self, online: bool) -> Vec<u8> {
+        self.state(online, false)
+    }
+
+    fn state(&self, online: bool, asks_for_sessions: bool) -> Vec<u8> {
         json(&GatewayState {
             v: VERSION,
             online,
             boot: self.boot.to_string(),
             journal_id: self.journal.to_string(),
             software_version: env!("CARGO_PKG_VERSION").to_owned(),
+            asks_for_sessions,
         })
     }
 }

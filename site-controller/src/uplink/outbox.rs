@@ -19,10 +19,15 @@ pub(super) struct Outbox {
     last: u64,
     /// Highest sequence sent on this connection.
     sent: u64,
-    /// Last sequence of each batch beyond the mark.
-    unacknowledged: VecDeque<u64>,
+    /// Last sequence of each batch beyond the mark, and the boot that recorded it.
+    unacknowledged: VecDeque<(u64, String)>,
     /// Whether the cloud spoke on this connection.
     heard: bool,
+    /// Whether it ever spoke of this journal since the start: before that the file may be an old copy,
+    /// and its facts others than the cloud's of the same numbers.
+    known: bool,
+    /// The file is an old copy: nothing is told from it.
+    stopped: bool,
     /// When the mark moved or could have begun to.
     moved_at: Monotonic,
 }
@@ -34,8 +39,6 @@ pub(super) enum Heard {
     Unchanged,
     /// It moved, forward or back (the cloud was restored from a backup).
     Moved,
-    /// The cloud knows facts that this journal does not have: the file is an old copy.
-    BeyondJournal,
 }
 
 impl Outbox {
@@ -46,6 +49,8 @@ impl Outbox {
             sent: mark,
             unacknowledged: VecDeque::new(),
             heard: false,
+            known: false,
+            stopped: false,
             moved_at: Monotonic(0),
         }
     }
@@ -60,11 +65,30 @@ impl Outbox {
         self.last = self.last.max(last);
     }
 
+    /// Whether this is what was sent: the fact of this number was recorded by this boot.
+    pub(super) fn has_sent(&self, sequence: u64, boot: &str) -> bool {
+        let mut sent = self.unacknowledged.iter();
+        sent.any(|(last, by)| *last == sequence && by == boot)
+    }
+
+    /// Whether the journal ends before this. What was sent is in it, although its commit may not have
+    /// been heard of yet.
+    pub(super) fn ends_before(&self, sequence: u64) -> bool {
+        sequence > self.last.max(self.sent)
+    }
+
+    /// From now on nothing is sent.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     pub(super) fn acknowledged(&mut self, sequence: u64, now: Monotonic) -> Heard {
-        if sequence > self.last {
-            return Heard::BeyondJournal;
-        }
         self.heard = true;
+        self.known = true;
         if sequence == self.mark {
             return Heard::Unchanged;
         }
@@ -75,26 +99,39 @@ impl Outbox {
         } else {
             self.moved_at = now;
             self.sent = self.sent.max(sequence);
-            self.unacknowledged.retain(|last| *last > sequence);
+            self.unacknowledged.retain(|(last, _)| *last > sequence);
         }
         Heard::Moved
     }
 
     /// After which sequence to read the next batch; `None` while nothing may be sent.
     pub(super) fn next(&self, now: Monotonic) -> Option<u64> {
-        let may_begin = self.heard || now.ms_since(self.moved_at) >= STALLED_MS;
+        let may_begin = self.heard || (self.known && now.ms_since(self.moved_at) >= STALLED_MS);
         let may_go_on = self.unacknowledged.len() < BATCHES_MAX && self.sent < self.last;
-        (may_begin && may_go_on).then_some(self.sent)
+        (may_begin && may_go_on && !self.stopped).then_some(self.sent)
     }
 
-    /// A batch that ends with this sequence is on its way.
-    pub(super) fn sent(&mut self, last_of_batch: u64, now: Monotonic) {
+    /// Whether the cloud is to be asked again for its word about this journal.
+    pub(super) fn ask_if_silent(&mut self, now: Monotonic) -> bool {
+        let silent = self.waits_for_word() && now.ms_since(self.moved_at) >= STALLED_MS;
+        if silent {
+            self.moved_at = now;
+        }
+        silent
+    }
+
+    fn waits_for_word(&self) -> bool {
+        !self.known && !self.stopped && self.sent < self.last
+    }
+
+    /// A batch that ends with this sequence, recorded by this boot, is on its way.
+    pub(super) fn sent(&mut self, last_of_batch: u64, boot: String, now: Monotonic) {
         if self.unacknowledged.is_empty() {
             self.moved_at = now;
         }
         self.heard = true;
         self.sent = last_of_batch;
-        self.unacknowledged.push_back(last_of_batch);
+        self.unacknowledged.push_back((last_of_batch, boot));
     }
 
     /// Sends again from the mark if it did not move for too long. Whether it does.
@@ -109,6 +146,7 @@ impl Outbox {
     /// When to look again even if nothing happens.
     pub(super) fn deadline(&self) -> Option<Monotonic> {
         let waits = !self.unacknowledged.is_empty() || (!self.heard && self.sent < self.last);
+        let waits = waits && !self.stopped;
         waits.then(|| self.moved_at.plus_ms(STALLED_MS))
     }
 
@@ -130,11 +168,51 @@ mod tests {
     const T0: Monotonic = Monotonic(1_000);
 
     #[test]
-    fn nothing_is_sent_before_the_cloud_spoke_or_ten_seconds_passed() {
-        let outbox = connected(5, 9);
+    fn nothing_is_sent_before_the_cloud_spoke_of_this_journal_and_it_is_asked_every_ten_seconds() {
+        let mut outbox = connected(5, 9);
+        assert!(!outbox.ask_if_silent(T0.plus_ms(9_999)));
+        assert_eq!(outbox.deadline(), Some(T0.plus_ms(10_000)));
+        assert!(outbox.ask_if_silent(T0.plus_ms(10_000)));
+        assert_eq!(outbox.deadline(), Some(T0.plus_ms(20_000)));
+        assert!(!outbox.ask_if_silent(T0.plus_ms(19_999)));
+        assert_eq!(outbox.next(T0.plus_ms(60_000)), None);
+        outbox.acknowledged(5, T0.plus_ms(60_000));
+        assert_eq!(outbox.next(T0.plus_ms(60_000)), Some(5));
+    }
+
+    #[test]
+    fn on_a_later_connection_it_begins_after_ten_seconds_without_a_word() {
+        let mut outbox = connected(5, 9);
+        outbox.acknowledged(5, T0);
+        outbox.connected(T0);
         assert_eq!(outbox.next(T0.plus_ms(9_999)), None);
         assert_eq!(outbox.deadline(), Some(T0.plus_ms(10_000)));
         assert_eq!(outbox.next(T0.plus_ms(10_000)), Some(5));
+        assert!(!outbox.ask_if_silent(T0.plus_ms(10_000)));
+    }
+
+    #[test]
+    fn an_old_copy_that_was_found_out_tells_nothing_any_more() {
+        let mut outbox = connected(5, 9);
+        outbox.acknowledged(5, T0);
+        outbox.stop();
+        outbox.connected(T0);
+        assert_eq!(
+            (outbox.next(T0.plus_ms(10_000)), outbox.deadline()),
+            (None, None)
+        );
+        assert!(outbox.is_stopped() && !outbox.ask_if_silent(T0.plus_ms(60_000)));
+    }
+
+    #[test]
+    fn what_was_sent_is_known_by_number_and_boot() {
+        let mut outbox = connected(0, 9);
+        outbox.acknowledged(0, T0);
+        sent(&mut outbox, 4, T0);
+        assert!(outbox.has_sent(4, "b") && !outbox.has_sent(4, "c") && !outbox.has_sent(3, "b"));
+        assert!(outbox.ends_before(10) && !outbox.ends_before(9));
+        sent(&mut outbox, 11, T0);
+        assert!(!outbox.ends_before(11), "its commit was not heard of yet");
     }
 
     #[test]
@@ -152,12 +230,12 @@ mod tests {
         outbox.acknowledged(0, T0);
         for last in 1..=8 {
             assert_eq!(outbox.next(T0), Some(last - 1));
-            outbox.sent(last, T0);
+            sent(&mut outbox, last, T0);
         }
         assert_eq!(outbox.next(T0), None);
         assert_eq!(outbox.acknowledged(1, T0), Heard::Moved);
         assert_eq!(outbox.next(T0), Some(8));
-        outbox.sent(9, T0);
+        sent(&mut outbox, 9, T0);
         assert_eq!(outbox.acknowledged(9, T0), Heard::Moved);
         assert_eq!(
             (outbox.next(T0), outbox.deadline(), outbox.mark()),
@@ -169,8 +247,8 @@ mod tests {
     fn a_mark_that_does_not_move_for_ten_seconds_is_sent_from_again() {
         let mut outbox = connected(0, 400);
         outbox.acknowledged(0, T0);
-        outbox.sent(200, T0);
-        outbox.sent(400, T0.plus_ms(9_000));
+        sent(&mut outbox, 200, T0);
+        sent(&mut outbox, 400, T0.plus_ms(9_000));
         assert_eq!(outbox.acknowledged(0, T0.plus_ms(9_500)), Heard::Unchanged);
         assert!(!outbox.resend_if_stalled(T0.plus_ms(9_999)));
         assert!(outbox.resend_if_stalled(T0.plus_ms(10_000)));
@@ -185,30 +263,26 @@ mod tests {
     fn the_clouds_word_at_the_last_batch_rewinds_nothing_that_is_out() {
         let mut outbox = connected(0, 600);
         outbox.acknowledged(0, T0);
-        outbox.sent(200, T0);
-        outbox.sent(400, T0);
+        sent(&mut outbox, 200, T0);
+        sent(&mut outbox, 400, T0);
         assert_eq!(outbox.acknowledged(200, T0.plus_ms(5)), Heard::Moved);
         assert_eq!(outbox.next(T0), Some(400));
         assert_eq!(outbox.deadline(), Some(T0.plus_ms(10_005)));
     }
 
     #[test]
-    fn a_mark_beyond_the_journal_is_told_and_not_followed() {
-        let mut outbox = connected(5, 9);
-        let before = outbox.clone();
-        assert_eq!(outbox.acknowledged(10, T0), Heard::BeyondJournal);
-        assert_eq!(outbox, before);
-    }
-
-    #[test]
     fn a_new_connection_begins_at_the_mark() {
         let mut outbox = connected(0, 9);
         outbox.acknowledged(3, T0);
-        outbox.sent(9, T0);
+        sent(&mut outbox, 9, T0);
         outbox.connected(T0.plus_ms(7));
         assert_eq!(outbox.next(T0.plus_ms(7)), None);
         outbox.acknowledged(3, T0.plus_ms(8));
         assert_eq!(outbox.next(T0.plus_ms(8)), Some(3));
+    }
+
+    fn sent(outbox: &mut Outbox, last: u64, now: Monotonic) {
+        outbox.sent(last, "b".to_owned(), now);
     }
 
     fn connected(mark: u64, last: u64) -> Outbox {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::secret::Secret;
-use crate::store::{Opened, Options};
+use crate::store::{Opened, Options, StoreEvent};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -146,7 +146,7 @@ async fn a_backlog_travels_in_batches_of_two_hundred_and_no_more_than_eight_at_o
 }
 
 #[tokio::test]
-async fn refused_charge_points_and_an_old_copy_of_the_journal_are_shown() {
+async fn refused_charge_points_are_shown() {
     let mut world = World::new(1).await;
     let uplink = world.start();
     let mut cloud = world.accept().await;
@@ -155,13 +155,71 @@ async fn refused_charge_points_and_an_old_copy_of_the_journal_are_shown() {
         charge_point_id: "CP-1".into(),
         reason: "It belongs to another organisation.".into(),
     }];
-    cloud.acknowledge(&world, 9, refused.clone()).await;
+    cloud.acknowledge(&world, 1, refused.clone()).await;
     until(|| uplink.status().refused == refused).await;
-    let error = uplink.status().last_error.unwrap();
-    assert!(
-        error.starts_with("the cloud already has facts up to 9, more than this journal"),
-        "{error}"
+    world.stop(&mut cloud).await;
+}
+
+#[tokio::test]
+async fn of_an_old_copy_nothing_is_told_and_a_new_journal_is_asked_for() {
+    let ends_early = (
+        9,
+        None,
+        "the cloud already has facts up to 9, more than this journal",
     );
+    let other_boot = Some(BootId(8).to_string());
+    let written_on = (
+        4,
+        other_boot,
+        "the cloud has another fact 4 than this journal",
+    );
+    for (sequence, boot, problem) in [ends_early, written_on] {
+        let mut world = World::new(5).await;
+        let uplink = world.start();
+        let mut cloud = world.accept().await;
+        cloud.state().await;
+        let journal = world.opened().found.journal.to_string();
+        let mut told = Acknowledgement {
+            boot,
+            ..word(journal, sequence, vec![])
+        };
+        cloud.say(&world, &told).await;
+        assert_eq!(
+            cloud.state().await,
+            (true, state_asking(&world, true, true))
+        );
+        let error = uplink.status().last_error.unwrap();
+        assert!(error.starts_with(problem), "{error}");
+        // What was said before it asked is no answer.
+        cloud.say(&world, &told).await;
+        told.sessions = Some(vec![]);
+        cloud.say(&world, &told).await;
+        let event = world.opened.as_mut().unwrap().events.recv();
+        let event = timeout(SOON, event).await.unwrap().unwrap();
+        assert_eq!(event, StoreEvent::Superseded { problem: error });
+        world.stop(&mut cloud).await;
+        let again = world.reopen().await.found;
+        assert_eq!(
+            (again.journal.as_str() == told.journal_id, again.mark),
+            (false, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_clouds_word_is_taken_when_its_fact_is_the_journals_own() {
+    let mut world = World::new(5).await;
+    let uplink = world.start();
+    let mut cloud = world.accept().await;
+    cloud.state().await;
+    let journal = world.opened().found.journal.to_string();
+    let told = Acknowledgement {
+        boot: Some(BootId(7).to_string()),
+        ..word(journal, 3, vec![])
+    };
+    cloud.say(&world, &told).await;
+    assert_eq!(cloud.facts().await, vec![4, 5]);
+    assert_eq!(uplink.status().facts_waiting, 2);
     world.stop(&mut cloud).await;
 }
 
@@ -387,27 +445,16 @@ impl Cloud {
         refused: Vec<RefusedChargePoint>,
     ) {
         let journal = world.opened().found.journal.to_string();
-        self.say(world, journal, sequence, refused).await;
+        self.say(world, &word(journal, sequence, refused)).await;
     }
 
     async fn acknowledge_journal(&mut self, journal: &str, world: &World, sequence: u64) {
-        self.say(world, journal.to_owned(), sequence, vec![]).await;
+        let word = word(journal.to_owned(), sequence, vec![]);
+        self.say(world, &word).await;
     }
 
-    async fn say(
-        &mut self,
-        world: &World,
-        journal_id: String,
-        sequence: u64,
-        refused: Vec<RefusedChargePoint>,
-    ) {
-        let payload = serde_json::to_vec(&Acknowledgement {
-            v: VERSION,
-            journal_id,
-            sequence,
-            refused,
-        })
-        .unwrap();
+    async fn say(&mut self, world: &World, word: &Acknowledgement) {
+        let payload = serde_json::to_vec(word).unwrap();
         let topic = world.topics.acknowledgement();
         let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
         body.extend_from_slice(topic.as_bytes());
@@ -438,13 +485,29 @@ async fn until(holds: impl Fn() -> bool) {
     timeout(SOON, wait).await.expect("it comes true in time");
 }
 
+fn word(journal_id: String, sequence: u64, refused: Vec<RefusedChargePoint>) -> Acknowledgement {
+    Acknowledgement {
+        v: VERSION,
+        journal_id,
+        sequence,
+        boot: None,
+        sessions: None,
+        refused,
+    }
+}
+
 fn state(world: &World, online: bool) -> Vec<u8> {
+    state_asking(world, online, false)
+}
+
+fn state_asking(world: &World, online: bool, asks_for_sessions: bool) -> Vec<u8> {
     serde_json::to_vec(&GatewayState {
         v: VERSION,
         online,
         boot: BootId(7).to_string(),
         journal_id: world.opened().found.journal.to_string(),
         software_version: env!("CARGO_PKG_VERSION").into(),
+        asks_for_sessions,
     })
     .unwrap()
 }
