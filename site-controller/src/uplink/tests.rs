@@ -1,5 +1,7 @@
 //! The uplink against a broker of a few lines, spelled out in bytes (MQTT 5), with the cloud behind it.
 
+mod by_hand;
+
 use std::time::Duration;
 
 use site_model::{
@@ -151,10 +153,12 @@ async fn refused_charge_points_are_shown() {
     let uplink = world.start();
     let mut cloud = world.accept().await;
     cloud.state().await;
-    let refused = vec![RefusedChargePoint {
-        charge_point_id: "CP-1".into(),
-        reason: "It belongs to another organisation.".into(),
-    }];
+    let refused: Vec<_> = (1..=200)
+        .map(|number| RefusedChargePoint {
+            charge_point_id: format!("CP-{number}"),
+            reason: "It belongs to another organisation.".into(),
+        })
+        .collect();
     cloud.acknowledge(&world, 1, refused.clone()).await;
     until(|| uplink.status().refused == refused).await;
     world.stop(&mut cloud).await;
@@ -282,13 +286,13 @@ impl World {
         self.opened.as_ref().unwrap()
     }
 
-    fn start(&mut self) -> Uplink {
-        let config = UplinkConfig {
+    fn config(&self, mark: u64) -> UplinkConfig {
+        UplinkConfig {
             gateway: gateway(),
             boot: BootId(7),
             journal: self.opened().found.journal.clone(),
             last_sequence: self.opened().found.last_sequence,
-            mark: 0,
+            mark,
             broker: BrokerConfig {
                 host: "127.0.0.1".into(),
                 port: self.port,
@@ -296,7 +300,11 @@ impl World {
                 password: Secret::new("secret"),
                 tls: Tls::Off,
             },
-        };
+        }
+    }
+
+    fn start(&mut self) -> Uplink {
+        let config = self.config(0);
         let clock = Clock::system(BootId(7));
         let store = self.opened().store.clone();
         let (uplink, task) = Uplink::spawn(config, store, clock, self.stop.clone());
