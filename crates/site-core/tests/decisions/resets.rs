@@ -99,6 +99,17 @@ fn a_hard_reset_pauses_even_an_idle_charger_until_that_was_read_anew() {
 }
 
 #[test]
+fn a_hard_reset_reads_a_charger_anew_that_was_paused_before() {
+    let mut bench = Bench::idle(required());
+    let opened = Change::CommandOpened(bench.at(10_000).command("r1", HARD));
+    let decision = bench.order("r1", HARD);
+    assert_eq!(changes(&decision), [opened]);
+    assert_eq!(decision.at_once, [write(0)]);
+    let decision = bench.at(11_000).charger(VehicleState::A, 0);
+    assert_eq!(changes(&decision), [closed("r1", Outcome::Applied)]);
+}
+
+#[test]
 fn nothing_begins_while_a_charge_point_is_reset() {
     let mut bench = Bench::idle(required());
     bench.at(2_000).order("s1", start());
