@@ -20,6 +20,7 @@ mod ocpp_commands;
 mod ocpp_depot;
 mod ocpp_doors;
 mod ocpp_hostile;
+mod ocpp_moves;
 mod ocpp_reset;
 mod ocpp_sessions;
 mod ocpp_site;

@@ -162,6 +162,49 @@ async fn a_session_at_the_charge_point_is_read_by_rest_to_the_watt_hour() -> any
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_charge_point_that_restarts_in_a_session_and_tells_it_again_has_one_session()
+-> anyhow::Result<()> {
+    let mut depot = Depot::open().await?;
+    let password = depot.station(ONE).await?;
+    depot.token(&json!({"id_tag": "T-1"})).await?;
+    let now = depot.now(ONE).await?;
+    let start =
+        json!({"connectorId": 1, "idTag": "T-1", "meterStart": 7_000, "timestamp": ago(now, 50)?});
+    let transaction = depot.start(ONE, start.clone()).await?;
+    for _power_cut in 0..2 {
+        depot.say(ONE, "hang_up", json!({})).await?.ok()?;
+        depot.connect(ONE, &password).await?;
+        depot.boot(ONE).await?;
+        let again = depot.start(ONE, start.clone()).await?;
+        assert_eq!(again, transaction);
+    }
+    let stop = json!({"transactionId": transaction, "meterStop": 7_777, "timestamp": ago(now, 10)?, "reason": "PowerLoss"});
+    depot.call(ONE, "StopTransaction", stop.clone()).await?;
+    depot.say(ONE, "hang_up", json!({})).await?.ok()?;
+    depot.connect(ONE, &password).await?;
+    depot.boot(ONE).await?;
+    depot.call(ONE, "StopTransaction", stop).await?;
+    let sessions = depot.sessions().await?;
+    let of = |field: &str| sessions[0][field].clone();
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    assert_eq!(
+        (
+            of("transaction_id"),
+            of("energy_kwh"),
+            of("stop_reason"),
+            of("managed_by")
+        ),
+        (
+            json!(transaction),
+            json!(0.777),
+            json!("PowerLoss"),
+            Value::Null
+        )
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tag_is_accepted_blocked_expired_invalid_or_charging_elsewhere() -> anyhow::Result<()> {
     let mut depot = Depot::open().await?;
     depot.station(ONE).await?;

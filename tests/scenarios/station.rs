@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 
 use crate::peers::Peer;
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// Reconnecting waits for up to a minute.
-const RECONNECTED: Duration = Duration::from_secs(90);
+pub(crate) const RECONNECTED: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_session_reaches_an_independent_central_system_once_and_to_the_watt_hour()
@@ -220,7 +220,7 @@ pub(crate) fn with_ocpp(port: u16, site: &SimulatedSite) -> String {
 }
 
 /// Start and stop of a transaction, without what the central system made up itself.
-fn books(call: &Value) -> Option<Value> {
+pub(crate) fn books(call: &Value) -> Option<Value> {
     let fields = &call["fields"];
     match call["action"].as_str()? {
         "StartTransaction" => Some(json!(["start", fields["meterStart"]])),
@@ -237,7 +237,7 @@ pub(crate) fn car() -> Ev {
 }
 
 /// A car comes, charges for a few Wh and leaves.
-async fn visit(stage: &Stage, charge_point: &str) -> anyhow::Result<()> {
+pub(crate) async fn visit(stage: &Stage, charge_point: &str) -> anyhow::Result<()> {
     let connector = stage.connector(charge_point)?;
     let before = scenarios::meter_wh(connector);
     connector.charger.plug_in(car());
