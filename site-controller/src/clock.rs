@@ -14,7 +14,7 @@ use std::time::UNIX_EPOCH;
 use site_model::{BootId, Monotonic, Timestamp, WallTime};
 use tokio::time::Instant;
 
-use steady::Steady;
+use steady::{Steady, is_caught_up_with};
 
 /// When this program was built (or the date of its source, for reproducible builds).
 const BUILT_AT_S: &str = env!("DYNAMO_BUILT_AT_S");
@@ -169,9 +169,15 @@ impl Clock {
         if !system.believed(counted) {
             return None;
         }
+        // What was recorded before is not passed backwards.
+        let right = if is_caught_up_with(counted, system.wall) {
+            counted
+        } else {
+            system.wall
+        };
         state.known = true;
-        state.steady = Steady::from(system.wall);
-        Some(system.wall.0 - counted.0)
+        state.steady = Steady::from(right);
+        Some(right.0 - counted.0)
     }
 
     /// Looks whether the system clock was set since the last look, and by how much.
@@ -290,6 +296,20 @@ mod tests {
             (WallTime(LATER + 86_405_000), true)
         );
         assert_eq!(known.monotonic, Monotonic(5_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_count_that_is_ahead_of_the_right_time_is_not_taken_back_but_caught_up_with() {
+        const DAY: i64 = 86_400_000;
+        for (ahead, offset) in [(60_000, 0), (DAY, 0), (DAY + 1, -DAY - 1)] {
+            let (clock, system) = movable(0, Trust::None);
+            clock.not_before(WallTime(LATER + ahead));
+            tokio::time::advance(Duration::from_secs(5)).await;
+            let recorded = clock.now().wall;
+            set(&system, LATER + 5_000, Trust::Confirmed);
+            assert_eq!(clock.became_known(), Some(offset), "{ahead} ms ahead");
+            assert_eq!(clock.now().wall, WallTime(recorded.0 + offset));
+        }
     }
 
     #[tokio::test(start_paused = true)]

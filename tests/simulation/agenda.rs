@@ -54,6 +54,7 @@ pub(crate) enum What {
     },
     Boot,
     TimeKnown,
+    Leap,
     Connect,
     Pump,
     AtBroker {

@@ -1,10 +1,11 @@
 //! The cloud's end: the real ingest on a real database in memory, with restarts and restored backups.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cloud_api::clock::Clock;
-use cloud_api::db::{Db, Row};
+use cloud_api::db::{Db, Hand, Param, Row};
 use cloud_api::fleet::Fleet;
 use cloud_api::gateway::Gateways;
 use cloud_api::ingest::{Ingest, Message};
@@ -31,9 +32,20 @@ struct Template {
 pub(crate) struct Cloud {
     dir: PathBuf,
     clock: Clock,
-    db: Db,
-    ingest: Ingest,
+    /// `None` only while it restarts.
+    open: Option<Open>,
     pub(crate) gateway: GatewayId,
+}
+
+/// Session, kind, register, time.
+pub(crate) type Registered = (String, String, i64, i64);
+
+/// The database and who works on it.
+#[derive(Debug)]
+struct Open {
+    db: Db,
+    hand: Hand,
+    ingest: Ingest,
 }
 
 /// A session as the cloud has booked it.
@@ -53,12 +65,10 @@ impl Cloud {
         std::fs::create_dir_all(dir).unwrap();
         std::fs::copy(template.dir.path().join(FILE), dir.join(FILE)).unwrap();
         let clock = Clock::standing_at(Timestamp::from_millisecond(now_ms).unwrap());
-        let (db, ingest) = open(rt, dir, &clock);
         Self {
             dir: dir.to_owned(),
+            open: Some(open(dir, &clock)),
             clock,
-            db,
-            ingest,
             gateway: template.gateway.clone(),
         }
     }
@@ -68,14 +78,21 @@ impl Cloud {
         self.clock.advance(SignedDuration::from_millis(ms));
     }
 
-    pub(crate) fn receive(&mut self, rt: &Runtime, message: &Message) -> Option<Acknowledgement> {
-        let reply = rt.block_on(self.ingest.receive(message)).unwrap();
-        reply.map(|reply| reply.acknowledgement)
+    pub(crate) fn receive(&mut self, message: &Message) -> Option<Acknowledgement> {
+        let Open { hand, ingest, .. } = self.open();
+        match hand.drive(ingest.receive(message)) {
+            Some(Ok(reply)) => reply.map(|reply| reply.acknowledgement),
+            failed => panic!("the cloud's database does its work at once: {failed:?}"),
+        }
     }
 
-    pub(crate) fn restart(&mut self, rt: &Runtime) {
-        rt.block_on(self.db.close());
-        (self.db, self.ingest) = open(rt, &self.dir, &self.clock);
+    pub(crate) fn restart(&mut self) {
+        self.open = None;
+        self.open = Some(open(&self.dir, &self.clock));
+    }
+
+    fn open(&mut self) -> &mut Open {
+        self.open.as_mut().expect("it restarts at once")
     }
 
     /// Copies the files while nothing is being written.
@@ -90,8 +107,8 @@ impl Cloud {
         }
     }
 
-    pub(crate) fn restore(&mut self, rt: &Runtime) {
-        rt.block_on(self.db.close());
+    pub(crate) fn restore(&mut self) {
+        self.open = None;
         for suffix in ["", "-wal", "-shm"] {
             let to = self.dir.join(format!("{FILE}{suffix}"));
             let _none_there = std::fs::remove_file(&to);
@@ -100,24 +117,27 @@ impl Cloud {
                 std::fs::copy(from, to).unwrap();
             }
         }
-        (self.db, self.ingest) = open(rt, &self.dir, &self.clock);
+        self.restart();
+    }
+
+    fn query(&mut self, sql: &'static str, params: Vec<Param>) -> Vec<Row> {
+        let Open { db, hand, .. } = self.open();
+        hand.drive(db.query(sql, params)).unwrap().unwrap()
     }
 
     /// How far each journal of the gateway was taken in.
-    pub(crate) fn mark(&self, rt: &Runtime, journal: &str) -> u64 {
+    pub(crate) fn mark(&mut self, journal: &str) -> u64 {
         let sql = "SELECT sequence FROM ingest_marks WHERE journal_id = $1";
-        let rows = rt
-            .block_on(self.db.query(sql, vec![journal.into()]))
-            .unwrap();
+        let rows = self.query(sql, vec![journal.into()]);
         rows.first()
             .map_or(0, |row| u64::try_from(int(row, "sequence")).unwrap())
     }
 
-    pub(crate) fn books(&self, rt: &Runtime) -> Vec<Booked> {
+    pub(crate) fn books(&mut self) -> Vec<Booked> {
         let sql =
             "SELECT id, charge_point_id, started_at_ms, meter_start_wh, ended_at_ms, meter_stop_wh
                    FROM sessions ORDER BY id";
-        let rows = rt.block_on(self.db.query(sql, vec![])).unwrap();
+        let rows = self.query(sql, vec![]);
         let booked = rows.iter().map(|row| Booked {
             id: row.text("id").unwrap().to_owned(),
             charge_point: row.text("charge_point_id").unwrap().to_owned(),
@@ -129,10 +149,38 @@ impl Cloud {
         booked.collect()
     }
 
+    /// Registers of sessions as the cloud has booked them.
+    pub(crate) fn readings(&mut self) -> BTreeSet<Registered> {
+        let sql = "SELECT session_id, kind, meter_wh, at_ms FROM session_readings";
+        let rows = self.query(sql, vec![]);
+        let booked: BTreeSet<_> = rows
+            .iter()
+            .map(|row| {
+                let session = row.text("session_id").unwrap().to_owned();
+                let kind = row.text("kind").unwrap().to_owned();
+                (session, kind, int(row, "meter_wh"), int(row, "at_ms"))
+            })
+            .collect();
+        assert_eq!(booked.len(), rows.len(), "a register is booked twice");
+        booked
+    }
+
+    /// Energy of no session by charge point: from, to.
+    pub(crate) fn unattributed(&mut self) -> Vec<(String, i64, i64)> {
+        let sql = "SELECT charge_point_id, from_wh, to_wh FROM unattributed_energy
+                   ORDER BY charge_point_id, from_wh";
+        let rows = self.query(sql, vec![]);
+        let booked = rows.iter().map(|row| {
+            let charge_point = row.text("charge_point_id").unwrap().to_owned();
+            (charge_point, int(row, "from_wh"), int(row, "to_wh"))
+        });
+        booked.collect()
+    }
+
     /// Facts that it could not read.
-    pub(crate) fn unread(&self, rt: &Runtime) -> i64 {
+    pub(crate) fn unread(&mut self) -> i64 {
         let sql = "SELECT COUNT(*) AS unread FROM unread_facts";
-        let rows = rt.block_on(self.db.query(sql, vec![])).unwrap();
+        let rows = self.query(sql, vec![]);
         int(&rows[0], "unread")
     }
 }
@@ -141,11 +189,11 @@ fn int(row: &Row, column: &str) -> i64 {
     row.int(column).unwrap()
 }
 
-fn open(rt: &Runtime, dir: &Path, clock: &Clock) -> (Db, Ingest) {
-    let db = Db::open(&dir.join(FILE)).unwrap();
-    let fleet = rt.block_on(Fleet::load(&db, clock.now())).unwrap();
+fn open(dir: &Path, clock: &Clock) -> Open {
+    let (db, mut hand) = Db::open_by_hand(&dir.join(FILE)).unwrap();
+    let fleet = hand.drive(Fleet::load(&db, clock.now())).unwrap().unwrap();
     let ingest = Ingest::new(db.clone(), fleet, clock.clone());
-    (db, ingest)
+    Open { db, hand, ingest }
 }
 
 fn template(rt: &Runtime) -> &'static Template {

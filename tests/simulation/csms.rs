@@ -20,6 +20,9 @@ const HEARTBEAT_S: u32 = 86_400;
 /// without samples.
 const SAMPLES_EVERY_S: u32 = 900;
 
+/// A sample arrives this much after it was taken.
+const ON_ITS_WAY_MS: u64 = 5_000;
+
 /// A start as a central system knows it again: place, time and register.
 type StartKey = (usize, i64, u64);
 
@@ -54,7 +57,7 @@ struct Heard {
     /// Refusals of a fact's message.
     refused: BTreeMap<usize, u32>,
     /// When it was told the register of a session without the journal, at its start and by samples.
-    sampled: BTreeMap<SessionId, Vec<i64>>,
+    sampled: BTreeMap<SessionId, Vec<u64>>,
     /// The fact that each place told last.
     last: BTreeMap<usize, usize>,
 }
@@ -106,7 +109,7 @@ impl Csms {
                 "status": "Accepted", "interval": HEARTBEAT_S, "currentTime": rfc3339(wall_ms)
             }),
             "MeterValues" if is_sample(payload) => {
-                self.heard.sample(payload, model);
+                self.heard.sample(payload, model, now_ms);
                 json!({})
             }
             "Heartbeat" => json!({ "currentTime": rfc3339(wall_ms) }),
@@ -123,7 +126,7 @@ impl Csms {
                 }
                 self.heard.taken.insert(fact);
                 self.book(
-                    (place, wall_ms),
+                    (place, now_ms),
                     &action,
                     payload,
                     model.facts.get(fact),
@@ -207,7 +210,7 @@ impl Csms {
     /// What it answers: the same start has the same transaction.
     fn book(
         &mut self,
-        (place, wall_ms): (usize, i64),
+        (place, now_ms): (usize, u64),
         action: &str,
         payload: &Value,
         fact: Option<&Fact>,
@@ -225,7 +228,7 @@ impl Csms {
         let at_ms = text(&payload["timestamp"]).parse::<Timestamp>();
         let at_ms = at_ms.expect("it was read").as_millisecond();
         let sampled = self.heard.sampled.entry(session.clone()).or_default();
-        sampled.push(wall_ms);
+        sampled.push(now_ms);
         let key = (place, at_ms, meter_start.0);
         let fresh = || i64::from(rng.i32(1..));
         let id = *self.ids.entry(key).or_insert_with(fresh);
@@ -252,9 +255,8 @@ impl Csms {
                 perhaps += u64::from(may);
                 continue;
             }
-            let at_ms = model.told_ms(index).unwrap_or(fact.at.wall.0);
             let reading = matches!(fact.change, Change::MeterRead { .. });
-            if reading && self.sampled_before(session, at_ms) {
+            if reading && self.sampled_before(session, model.true_ms(index)) {
                 perhaps += u64::from(may);
                 continue;
             }
@@ -269,11 +271,12 @@ impl Csms {
     }
 
     /// Samples of this session arrived when the journal took a reading, so that it may be left out.
-    fn sampled_before(&self, session: &SessionId, at_ms: i64) -> bool {
+    /// All in the world's time: the gateway's clock may be wrong.
+    fn sampled_before(&self, session: &SessionId, at_ms: u64) -> bool {
         let times = self.heard.sampled.get(session);
         // The next one may be a minute late, and answers take minutes when the central system is slow.
-        let within = (i64::from(SAMPLES_EVERY_S) + 360) * 1_000;
-        let before = |told: &i64| (0..=within).contains(&(at_ms - told));
+        let within = (u64::from(SAMPLES_EVERY_S) + 360) * 1_000;
+        let before = |told: &u64| *told < at_ms + ON_ITS_WAY_MS && at_ms <= told + within;
         times.is_some_and(|times| times.iter().any(before))
     }
 
@@ -285,7 +288,7 @@ impl Csms {
 
 impl Heard {
     /// A sample lies between the start of its session and its end.
-    fn sample(&mut self, payload: &Value, model: &Model) {
+    fn sample(&mut self, payload: &Value, model: &Model, now_ms: u64) {
         let id = payload["transactionId"]
             .as_i64()
             .expect("a transaction has a number");
@@ -301,9 +304,10 @@ impl Heard {
             (of.meter_start.0..=end).contains(&wh),
             "{session} is told at {wh}"
         );
-        let at = text(&payload["meterValue"][0]["timestamp"]).parse::<Timestamp>();
-        let at_ms = at.expect("a time").as_millisecond();
-        self.sampled.entry(session.clone()).or_default().push(at_ms);
+        self.sampled
+            .entry(session.clone())
+            .or_default()
+            .push(now_ms);
     }
 
     /// A message is the same words each time, a fact is told by one message, and in order.

@@ -25,7 +25,7 @@ impl World {
             Fault::PowerCut => self.cut_power(strike.lasts_ms),
             Fault::BootIn1970 => {
                 // The machine has no battery for its clock, and the network's time is far away.
-                self.clock_off_ms = None;
+                self.clock.forget();
                 self.cut_power(2_000);
                 self.blur_all(strike.lasts_ms);
                 self.after(strike.lasts_ms, What::TimeKnown);
@@ -52,10 +52,10 @@ impl World {
             }
             Fault::CloudDown => {
                 self.network.cloud_down_until_ms = self.now_ms + strike.lasts_ms;
-                self.cloud.restart(&self.rt);
+                self.cloud.restart();
             }
             Fault::CloudRestored => {
-                self.cloud.restore(&self.rt);
+                self.cloud.restore();
                 // The broker is a part of the cloud's process.
                 self.cut();
                 self.forget_messages();
@@ -76,6 +76,12 @@ impl World {
             Fault::Disorder => self.network.disorder_until_ms = self.now_ms + strike.lasts_ms,
             Fault::Silence => self.silence(strike),
             Fault::Reboot => self.reboot(strike.place),
+            Fault::ClockForward | Fault::ClockBack => {
+                let forward = strike.fault == Fault::ClockForward;
+                let far = self.rng.u8(0..5) == 0;
+                self.misset_clock(forward, far);
+            }
+            Fault::OlderDaemon => self.start_older(strike.lasts_ms),
             Fault::WrongAnswer => {
                 self.blur(strike.place, BLUR_MS);
                 self.places[strike.place].confused = true;
@@ -92,7 +98,13 @@ impl World {
                 }
             }
             Fault::Silence => self.hear_again(strike.place),
-            Fault::Crash
+            Fault::ClockForward | Fault::ClockBack => {
+                if self.clock.is_known() {
+                    self.set_clock(0);
+                }
+            }
+            Fault::OlderDaemon
+            | Fault::Crash
             | Fault::PowerCut
             | Fault::TornCommit
             | Fault::Update
@@ -177,6 +189,10 @@ impl World {
             return;
         }
         self.die();
+        self.power_returns(down_ms);
+    }
+
+    fn power_returns(&mut self, down_ms: u64) {
         let lost = self.disk.lose_power(&mut self.rng);
         self.report
             .add("writes lost in power cuts", u64::try_from(lost).unwrap());
@@ -212,15 +228,28 @@ impl World {
     }
 
     fn update(&mut self, down_ms: u64) {
-        if self.gateway.is_none() || self.disk.trouble() != Trouble::None {
-            return;
-        }
-        self.turn_disk();
-        if self.gateway.is_some() {
-            self.drop_gateway();
-            self.disk.keep_all();
+        if self.stop() {
             self.after(down_ms, What::Boot);
         }
+    }
+
+    /// The daemon ends in peace. Not if its disk is in trouble: then it is as good as crashed.
+    pub(crate) fn stop(&mut self) -> bool {
+        if self.gateway.is_none() || self.disk.trouble() != Trouble::None {
+            return false;
+        }
+        self.turn_disk();
+        if self.gateway.is_none() {
+            return false;
+        }
+        self.drop_gateway();
+        if self.disk.trouble() == Trouble::Off {
+            // It went while the files were closed.
+            self.power_returns(2_000);
+            return false;
+        }
+        self.disk.keep_all();
+        true
     }
 
     fn drop_gateway(&mut self) {
@@ -253,7 +282,7 @@ impl World {
         self.network.cloud_down_until_ms = 0;
         self.network.disorder_until_ms = 0;
         self.links.csms.heal();
-        self.clock_off_ms = Some(0);
+        self.set_clock(0);
         for place in 0..PLACES {
             self.hear_again(place);
         }

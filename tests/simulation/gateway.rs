@@ -15,7 +15,7 @@ use site_controller::lifecycle::Heart;
 use site_controller::ocpp::{LinkByHand, StationRequest, Stations};
 use site_controller::runtime::{Input, Parts, Runtime};
 use site_controller::secret::Secret;
-use site_controller::store::{Options, Store, StoreEvent, Writer};
+use site_controller::store::{OpenError, Options, Store, StoreEvent, Writer};
 use site_controller::uplink::{BrokerConfig, Dialogue, Tls, Uplink, UplinkConfig, Wire};
 use site_core::SiteConfig;
 use site_model::{
@@ -106,12 +106,11 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn start(setup: Setup<'_>) -> (Self, Start) {
+    pub(crate) fn start(setup: Setup<'_>) -> Result<(Self, Start), OpenError> {
         let system = Arc::clone(&setup.system);
         let source = move || *system.lock().unwrap_or_else(PoisonError::into_inner);
         let clock = Clock::of_build(setup.built_at, setup.boot, Arc::new(source));
-        let (opened, mut writer) =
-            Store::open_by_hand(setup.dir, clock.now(), setup.options).unwrap();
+        let (opened, mut writer) = Store::open_by_hand(setup.dir, clock.now(), setup.options)?;
         let (store, events, mut found) = (opened.store, opened.events, opened.found);
         let points = setup.config.charge_points.iter();
         let points: Vec<ChargePointId> = points.map(|point| point.id.clone()).collect();
@@ -158,7 +157,7 @@ impl Gateway {
             clock,
             lines,
         };
-        (daemon, start)
+        Ok((daemon, start))
     }
 
     pub(crate) fn take(&mut self, input: Input) {
@@ -167,7 +166,7 @@ impl Gateway {
 
     /// Facts that wait for the disk.
     pub(crate) fn facts_waiting(&self) -> u64 {
-        self.store.figures().facts_waiting
+        self.store.facts_waiting()
     }
 
     /// Facts from the journal, read by turning its writer.

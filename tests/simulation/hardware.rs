@@ -5,8 +5,9 @@ use site_controller::runtime::Input;
 use site_model::{DeviceFault, Milliamps, Reading, Value, VehicleState, WattHours};
 
 use crate::agenda::What;
+use crate::mutants::Mutant;
 use crate::place::{PLACES, Place, Stay};
-use crate::world::{Mutant, World};
+use crate::world::World;
 
 /// How often a device that does not apply what it was told is read again.
 const POLL_AGAIN_MS: u64 = 6_000;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
 use site_controller::runtime::Input;
-use site_controller::store::Options;
+use site_controller::store::{OpenError, Options};
 use site_model::{BootId, WallTime};
 
 use crate::agenda::What;
@@ -14,10 +16,11 @@ use crate::model::Boot;
 use crate::place::PLACES;
 use crate::world::{On, World};
 
+const JOURNAL: &str = "journal.sqlite";
 /// How often the loop's housekeeping is looked at although nothing happens.
 const TICK_MS: u64 = 3_600_000;
 /// The same while the time is unknown or facts wait for the disk.
-const BUSY_TICK_MS: u64 = 30_000;
+const BUSY_TICK_MS: u64 = 150_000;
 /// A silent device is given up after this time.
 const LOST_AFTER_MS: u64 = 8_000;
 
@@ -27,7 +30,7 @@ impl World {
             return;
         }
         self.input(Input::Tick);
-        let busy = self.clock_off_ms.is_none() || self.disk_due || !self.time_is_known();
+        let busy = !self.clock.is_known() || self.disk_due || !self.time_is_known();
         let ms = if busy { BUSY_TICK_MS } else { TICK_MS };
         self.after(ms, What::Tick { boot });
     }
@@ -49,13 +52,19 @@ impl World {
         self.boot += 1;
         self.booted_at_ms = self.now_ms;
         self.show_time();
-        let boot = Boot {
-            wall_at_ms: self.wall_ms(),
-        };
+        let boot = Boot { at_ms: self.now_ms };
         self.model.note_boot(BootId(self.boot), boot);
+        let (gateway, start) = self.start().unwrap();
+        self.gateway = Some(gateway);
+        self.report.count("starts of the daemon");
+        self.started(&start);
+        self.link_up(start.links, start.requests);
+    }
+
+    fn start(&self) -> Result<(Gateway, Start), OpenError> {
         let folder = self.folder();
-        let inside = self.rt.enter();
-        let (gateway, start) = Gateway::start(Setup {
+        let _inside = self.rt.enter();
+        Gateway::start(Setup {
             config: self.config.clone(),
             gateway: self.cloud.gateway.clone(),
             dir: &folder,
@@ -63,12 +72,61 @@ impl World {
             boot: BootId(self.boot),
             built_at: WallTime(self.base_wall_ms - 30 * 86_400_000),
             system: Arc::clone(&self.system),
-        });
-        drop(inside);
-        self.gateway = Some(gateway);
-        self.report.count("starts of the daemon");
-        self.started(&start);
-        self.link_up(start.links, start.requests);
+        })
+    }
+
+    /// A newer daemon leaves its journal, this one is started on it and refuses, the newer one is put
+    /// back. The newer one is this one, and the schema's number all that it changed.
+    pub(crate) fn start_older(&mut self, down_ms: u64) {
+        if !self.stop() {
+            return;
+        }
+        self.disk.never_fail();
+        let folds_log = self.rng.bool();
+        let known = self.set_version(|version| version + 1, folds_log);
+        let before = self.files();
+        let refused = self.start().map(drop);
+        let sentence = format!(
+            "has schema version {}, this program knows up to {known}",
+            known + 1
+        );
+        match refused {
+            Err(problem) => assert!(problem.to_string().contains(&sentence), "{problem}"),
+            Ok(()) => panic!("a daemon of schema {known} goes on with a journal of a newer one"),
+        }
+        assert!(
+            self.files() == before,
+            "a journal that was refused was changed"
+        );
+        self.set_version(|version| version - 1, true);
+        self.disk.keep_all();
+        self.after(down_ms, What::Boot);
+    }
+
+    /// Changes the number of the schema, and gives back the one before.
+    fn set_version(&self, change: impl Fn(i64) -> i64, folds_log: bool) -> i64 {
+        let path = self.folder().join(JOURNAL);
+        let db = match self.options().vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(path, OpenFlags::default(), vfs),
+            None => Connection::open(path),
+        };
+        let db = db.unwrap();
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !folds_log)
+            .unwrap();
+        let version = db
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .unwrap();
+        db.pragma_update(None, "user_version", change(version))
+            .unwrap();
+        version
+    }
+
+    /// What a daemon must not touch: the journal and its log. One that is empty is as good as none.
+    fn files(&self) -> [Vec<u8>; 2] {
+        ["", "-wal"].map(|suffix| {
+            let path = self.folder().join(format!("{JOURNAL}{suffix}"));
+            std::fs::read(path).unwrap_or_default()
+        })
     }
 
     fn options(&self) -> Options {

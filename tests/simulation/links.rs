@@ -317,7 +317,9 @@ impl World {
             return;
         }
         self.report.count("messages to the central system");
-        let times = (self.now_ms, self.wall_ms());
+        // Its own clock is right, but for leap seconds.
+        let wall_ms = self.base_wall_ms + i64::try_from(self.now_ms).unwrap();
+        let times = (self.now_ms, wall_ms);
         let said = self.links.csms.hear(
             (place, &self.places[place].id),
             frame,

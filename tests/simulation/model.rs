@@ -42,10 +42,19 @@ struct Register {
     origin: u64,
 }
 
-/// When a boot of the daemon began, in true time.
+/// When a boot of the daemon began, in the world's time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Boot {
-    pub(crate) wall_at_ms: i64,
+    pub(crate) at_ms: u64,
+}
+
+/// What a boot learned of its times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Correction {
+    /// To be added to them.
+    pub(crate) offset_ms: i64,
+    /// The fact that says so.
+    pub(crate) fact: usize,
 }
 
 /// The books.
@@ -58,9 +67,12 @@ pub(crate) struct Model {
     running: BTreeMap<ChargePointId, usize>,
     registers: BTreeMap<ChargePointId, Register>,
     granted: BTreeMap<ChargePointId, Milliamps>,
+    /// Session, kind, fact and register of each reading in a session.
+    pub(crate) readings: Vec<(SessionId, &'static str, usize, WattHours)>,
+    unattributed: Vec<(String, i64, i64)>,
     pub(crate) boots: BTreeMap<u64, Boot>,
     /// What must be added to the times of a boot that were recorded before the time was known.
-    corrections: BTreeMap<u64, i64>,
+    pub(crate) corrections: BTreeMap<u64, Correction>,
     open_orders: BTreeSet<CommandId>,
     closed_orders: BTreeMap<CommandId, Outcome>,
 }
@@ -82,9 +94,13 @@ impl Model {
                 ..
             } => {
                 self.reach(charge_point, *meter_start, &truth);
+                let reading = (session.clone(), "start", index, *meter_start);
+                self.readings.push(reading);
                 self.start(index, session, charge_point, *meter_start);
             }
             Change::MeterRead { session, meter } => {
+                let reading = (session.clone(), "quarter_hour", index, *meter);
+                self.readings.push(reading);
                 let session = self
                     .by_id
                     .get(session)
@@ -113,6 +129,8 @@ impl Model {
                     reason: *reason,
                     reconstructed: *reconstructed,
                 };
+                let reading = (session.clone(), "end", index, *meter_stop);
+                self.readings.push(reading);
                 self.end(session, charge_point, end);
             }
             _ => self.commit_other(fact, &truth),
@@ -147,6 +165,9 @@ impl Model {
                 self.reach(charge_point, *to, truth);
                 let register = self.registers.entry(charge_point.clone()).or_default();
                 assert!(from < to, "unattributed energy from {from} to {to}");
+                let signed = |meter: &WattHours| i64::try_from(meter.0).expect("a register fits");
+                let told = (charge_point.to_string(), signed(from), signed(to));
+                self.unattributed.push(told);
                 assert_eq!(
                     from.0, register.accounted,
                     "unattributed energy begins elsewhere than the accounts end"
@@ -178,7 +199,11 @@ impl Model {
                 self.closed_orders.insert(id.clone(), *outcome);
             }
             Change::ClockCorrected { boot, offset_ms } => {
-                let before = self.corrections.insert(boot.0, *offset_ms);
+                let correction = Correction {
+                    offset_ms: *offset_ms,
+                    fact: self.facts.len() - 1,
+                };
+                let before = self.corrections.insert(boot.0, correction);
                 assert_eq!(before, None, "the times of a boot are corrected once");
             }
             _ => {}
@@ -286,14 +311,14 @@ impl Model {
         if at.wall_known {
             return Some(at.wall.0);
         }
-        Some(at.wall.0 + self.corrections.get(&at.boot.0)?)
+        Some(at.wall.0 + self.corrections.get(&at.boot.0)?.offset_ms)
     }
 
-    /// When it really happened.
-    pub(crate) fn true_ms(&self, fact: usize) -> i64 {
+    /// When it really happened, in the world's time.
+    pub(crate) fn true_ms(&self, fact: usize) -> u64 {
         let at = &self.facts[fact].at;
         let boot = self.boots.get(&at.boot.0).expect("every boot is noted");
-        boot.wall_at_ms + i64::try_from(at.monotonic.0).expect("a day of milliseconds fits")
+        boot.at_ms + at.monotonic.0
     }
 
     /// At the end, all of the energy is somebody's.
@@ -357,6 +382,13 @@ impl Model {
         assert_eq!(self.open_orders, BTreeSet::new(), "orders without a fate");
         let running: Vec<_> = self.running.keys().collect();
         assert!(running.is_empty(), "sessions never ended at {running:?}");
+    }
+
+    /// Energy of no session by charge point: from, to.
+    pub(crate) fn unattributed(&self) -> Vec<(String, i64, i64)> {
+        let mut told = self.unattributed.clone();
+        told.sort();
+        told
     }
 
     pub(crate) fn fate(&self, order: &CommandId) -> Option<Outcome> {

@@ -22,6 +22,8 @@ pub(crate) struct Network {
     pub(crate) cut_at_ms: BTreeMap<u64, u64>,
     /// The last acknowledgement, as the broker keeps it.
     pub(crate) retained: Option<Vec<u8>>,
+    /// The last acknowledgement that the gateway heard.
+    pub(crate) heard: Option<Vec<u8>>,
     /// What the broker says for the gateway when the connection breaks.
     pub(crate) will: Option<Publish>,
     /// Messages of one connection stay in order.

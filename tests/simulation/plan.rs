@@ -56,10 +56,16 @@ pub(crate) enum Fault {
     WrongAnswer,
     /// The machine comes up in 1970 and learns the time later.
     BootIn1970,
+    /// The time service sets the clock forward, and later right again.
+    ClockForward,
+    /// The time service sets the clock back, and later right again.
+    ClockBack,
+    /// An older daemon is started on the file of a newer one, then the newer again.
+    OlderDaemon,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Crash,
         Self::PowerCut,
         Self::TornCommit,
@@ -81,6 +87,9 @@ impl Fault {
         Self::Reboot,
         Self::WrongAnswer,
         Self::BootIn1970,
+        Self::ClockForward,
+        Self::ClockBack,
+        Self::OlderDaemon,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -106,18 +115,21 @@ impl Fault {
             Self::Reboot => "fault: device rebooted",
             Self::WrongAnswer => "fault: device answers wrongly",
             Self::BootIn1970 => "fault: boot in 1970",
+            Self::ClockForward => "fault: clock set forward and right again",
+            Self::ClockBack => "fault: clock set back and right again",
+            Self::OlderDaemon => "fault: older daemon on a newer journal",
         }
     }
 
     /// How long it lasts; a moment where that is none.
     pub(crate) fn lasts_ms(self, rng: &mut Rng) -> u64 {
         let minutes = match self {
-            Self::Crash | Self::Update => return rng.u64(2_000..40_000),
+            Self::Crash | Self::Update | Self::OlderDaemon => return rng.u64(2_000..40_000),
             Self::PowerCut | Self::TornCommit => return rng.u64(5_000..20 * MINUTE_MS),
             Self::BootIn1970 => return rng.u64(30_000..40 * MINUTE_MS),
             Self::DiskFull | Self::DiskReadOnly => 1..60,
             Self::DiskSlow => 1..10,
-            Self::Partition | Self::BrokerDown => 1..180,
+            Self::Partition | Self::BrokerDown | Self::ClockForward | Self::ClockBack => 1..180,
             Self::CloudDown => 1..40,
             Self::CloudRestored | Self::CsmsRestored => return 60 * MINUTE_MS,
             Self::CsmsDown => 5..300,

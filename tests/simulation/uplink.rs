@@ -4,7 +4,8 @@ use cloud_api::ingest::Message;
 
 use crate::agenda::What;
 use crate::gateway::{Outgoing, Publish};
-use crate::world::{Mutant, World};
+use crate::mutants::Mutant;
+use crate::world::World;
 
 impl World {
     pub(crate) fn connect(&mut self) {
@@ -136,8 +137,9 @@ impl World {
             return;
         }
         let mut payload = message.payload;
-        if self.mutant == Some(Mutant::CorrectionLost) {
-            payload = without_correction(payload);
+        if let Some(mutant) = self.mutant {
+            let mark = self.cloud.mark(&self.journal);
+            payload = mutant.read(payload, mark);
         }
         let received = Message {
             topic: message.topic,
@@ -145,11 +147,11 @@ impl World {
             retained: false,
         };
         self.report.count("messages");
-        let Some(acknowledgement) = self.cloud.receive(&self.rt, &received) else {
+        let Some(acknowledgement) = self.cloud.receive(&received) else {
             return;
         };
+        let told = u64::try_from(self.model.facts.len()).unwrap();
         if acknowledgement.journal_id == self.journal {
-            let told = u64::try_from(self.model.facts.len()).unwrap();
             assert!(
                 acknowledgement.sequence <= told,
                 "the cloud has {} facts of {told}",
@@ -172,9 +174,11 @@ impl World {
     }
 
     pub(crate) fn at_gateway(&mut self, connection: u64, payload: &[u8]) {
-        if connection != self.network.connection || !self.network.up {
+        let lost = self.mutant == Some(Mutant::AcknowledgementsLost) && self.healing;
+        if connection != self.network.connection || !self.network.up || lost {
             return;
         }
+        self.network.heard = Some(payload.to_owned());
         if let Some(gateway) = &mut self.gateway {
             let inside = self.rt.enter();
             gateway.dialogue.heard(payload);
@@ -182,17 +186,4 @@ impl World {
             self.pump();
         }
     }
-}
-
-/// The message with every correction of a clock set to nothing.
-fn without_correction(payload: Vec<u8>) -> Vec<u8> {
-    let Ok(mut message) = serde_json::from_slice::<serde_json::Value>(&payload) else {
-        return payload;
-    };
-    for fact in message["facts"].as_array_mut().into_iter().flatten() {
-        if let Some(offset) = fact["change"].get_mut("offset_ms") {
-            *offset = 0.into();
-        }
-    }
-    serde_json::to_vec(&message).unwrap()
 }

@@ -4,19 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
-use site_controller::clock::{SystemTime, Trust};
+use site_controller::clock::SystemTime;
 use site_controller::runtime::Input;
 use site_core::SiteConfig;
-use site_model::{CommandId, CommandKind, Milliamps, Outcome, WallTime};
+use site_model::{CommandId, CommandKind, Milliamps, Outcome};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::agenda::{Agenda, What};
+use crate::clock::WallClock;
 use crate::cloud::Cloud;
 use crate::disk::Disk;
 use crate::gateway::Gateway;
 use crate::links::Links;
 use crate::model::Model;
+use crate::mutants::Mutant;
 use crate::network::Network;
 use crate::place::{PLACES, Place, Stretch, site};
 use crate::plan::{DAY_MS, Fault, strikes, visits};
@@ -24,8 +26,8 @@ use crate::report::Report;
 
 /// After the day everything heals for this long.
 const HEALING_MS: u64 = 3 * 3_600_000;
-/// Messages leave so much after what they tell: of many changes at once the last is told.
-const PUMP_AFTER_MS: u64 = 5_000;
+/// Messages leave within this time of what they tell: of many changes at once the last is told.
+const PUMP_WITHIN_MS: u64 = 90_000;
 /// More events than this in one day mean that something goes round in circles.
 const EVENTS_MAX: u64 = 40_000;
 
@@ -50,29 +52,6 @@ pub(crate) enum On {
     RealFiles,
 }
 
-/// What is broken on purpose, to see that it is noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mutant {
-    /// Syncs are acknowledged and not done.
-    SyncsSkipped,
-    /// Limits are written with one ampere more than was granted.
-    LimitsRaised,
-    /// The cloud is told that the times of a boot were right.
-    CorrectionLost,
-    /// The driver tells one watt-hour more.
-    EnergyMisread,
-}
-
-impl Mutant {
-    /// Every one.
-    pub(crate) const ALL: [Self; 4] = [
-        Self::SyncsSkipped,
-        Self::LimitsRaised,
-        Self::CorrectionLost,
-        Self::EnergyMisread,
-    ];
-}
-
 /// One seed's world.
 pub(crate) struct World {
     pub(crate) rng: Rng,
@@ -83,8 +62,7 @@ pub(crate) struct World {
     pub(crate) now_ms: u64,
     pub(crate) base_wall_ms: i64,
     pub(crate) system: Arc<Mutex<SystemTime>>,
-    /// The system's clock is this wrong, or unknown.
-    pub(crate) clock_off_ms: Option<i64>,
+    pub(crate) clock: WallClock,
     pub(crate) config: SiteConfig,
     pub(crate) places: Vec<Place>,
     pub(crate) gateway: Option<Gateway>,
@@ -130,8 +108,7 @@ impl World {
         let base_wall_ms = crate::days::of(&mut rng);
         let places: Vec<Place> = (0..PLACES).map(|i| Place::new(i, &mut rng)).collect();
         let cloud = Cloud::new(&rt, &dir.path().join("cloud"), base_wall_ms);
-        let wall = WallTime(base_wall_ms);
-        let trust = Trust::Confirmed;
+        let clock = WallClock::new(base_wall_ms, &mut rng);
         let mut world = Self {
             config: site(&places),
             places,
@@ -141,8 +118,8 @@ impl World {
             disk,
             now_ms: 0,
             base_wall_ms,
-            system: Arc::new(Mutex::new(SystemTime { wall, trust })),
-            clock_off_ms: Some(0),
+            system: Arc::new(Mutex::new(clock.system(0, 0))),
+            clock,
             gateway: None,
             boot: 0,
             booted_at_ms: 0,
@@ -194,6 +171,8 @@ impl World {
                 self.at(strike.at_ms + strike.lasts_ms, What::End(strike));
             }
         }
+        let midnight_ms = self.clock.midnight_ms();
+        self.at(midnight_ms, What::Leap);
         self.at(0, What::Boot);
     }
 
@@ -284,23 +263,12 @@ impl World {
             .block_on(tokio::time::advance(Duration::from_millis(ms)));
     }
 
-    pub(crate) fn wall_ms(&self) -> i64 {
-        self.base_wall_ms + i64::try_from(self.now_ms).unwrap()
-    }
-
     /// What the system's clock shows.
     pub(crate) fn show_time(&self) {
-        let since_boot = i64::try_from(self.now_ms - self.booted_at_ms).unwrap();
-        let shown = match self.clock_off_ms {
-            Some(off) => SystemTime {
-                wall: WallTime(self.wall_ms() + off),
-                trust: Trust::Confirmed,
-            },
-            None => SystemTime {
-                wall: WallTime(since_boot),
-                trust: Trust::None,
-            },
-        };
+        let mut shown = self.clock.system(self.now_ms, self.booted_at_ms);
+        if self.mutant == Some(Mutant::ClockAhead) {
+            shown.wall.0 += 3_000;
+        }
         *self.system.lock().unwrap_or_else(PoisonError::into_inner) = shown;
     }
 
@@ -329,7 +297,8 @@ impl World {
             What::Disk => self.turn_disk(),
             What::Tick { boot } => self.tick(boot),
             What::Boot => self.boot(),
-            What::TimeKnown => self.clock_off_ms = Some(0),
+            What::TimeKnown => self.set_clock(0),
+            What::Leap => self.leap(),
             What::Connect => self.connect(),
             What::Pump => {
                 self.pump_due = false;
@@ -413,7 +382,8 @@ impl World {
         }
         if self.network.up && !self.pump_due {
             self.pump_due = true;
-            self.after(PUMP_AFTER_MS, What::Pump);
+            let ms = self.rng.u64(50..PUMP_WITHIN_MS);
+            self.after(ms, What::Pump);
         }
     }
 }

@@ -21,6 +21,7 @@ const PREPARED: usize = 128;
 type Answer<T> = oneshot::Sender<Result<T, DbError>>;
 
 /// Work for the writer.
+#[derive(Debug)]
 pub(super) enum Write {
     Transaction {
         statements: Vec<Statement>,
@@ -30,6 +31,7 @@ pub(super) enum Write {
 }
 
 /// Work for a reader.
+#[derive(Debug)]
 pub(super) enum Read {
     Query {
         sql: &'static str,
@@ -128,17 +130,35 @@ fn read_until_closed(
             .unwrap_or_else(PoisonError::into_inner)
             .blocking_recv();
         match next {
-            Some(Read::Query {
-                sql,
-                params,
-                answer,
-            }) => {
-                let result = run(connection, sql, &params).map(|done| done.rows);
-                let _asker_gone = answer.send(result);
-            }
+            Some(query @ Read::Query { .. }) => read(connection, query),
             Some(Read::Close(answer)) => return Some(answer),
             None => return None,
         }
+    }
+}
+
+/// Does one job of a reader.
+pub(super) fn read(connection: &Connection, job: Read) {
+    match job {
+        Read::Query {
+            sql,
+            params,
+            answer,
+        } => {
+            let result = run(connection, sql, &params).map(|done| done.rows);
+            let _asker_gone = answer.send(result);
+        }
+        Read::Close(answer) => drop(answer.send(())),
+    }
+}
+
+/// Does one job of the writer, under a commit of its own.
+pub(super) fn write(connection: &Connection, job: Write) {
+    match job {
+        Write::Transaction { statements, answer } => {
+            commit_group(connection, vec![(statements, answer)]);
+        }
+        Write::Close(answer) => drop(answer.send(())),
     }
 }
 
@@ -174,12 +194,7 @@ fn write_until_closed(
     }
     // What was queued before the queue closed is still owed its commit.
     while let Some(job) = jobs.blocking_recv() {
-        match job {
-            Write::Transaction { statements, answer } => {
-                commit_group(connection, vec![(statements, answer)]);
-            }
-            Write::Close(answer) => drop(answer.send(())),
-        }
+        write(connection, job);
     }
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
         tracing::warn!(%error, "Database log could not be folded into the file; the next start does it");

@@ -3,6 +3,7 @@
 //! Rules for the SQL: parameters `$1` … `$n`, BIGINT for integers, times (milliseconds) and flags,
 //! TEXT, BLOB, `ON CONFLICT … RETURNING`; nothing that only one engine knows.
 
+mod by_hand;
 mod engine;
 mod migrations;
 mod value;
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use tokio::sync::{mpsc, oneshot};
 
+pub use by_hand::Hand;
 pub use value::{Param, Row};
 
 /// Jobs that wait for a thread; beyond it callers wait their turn.

@@ -37,8 +37,7 @@ impl Steady {
             let half = i64::try_from(now.ms_since(since) / 2).unwrap_or(i64::MAX);
             WallTime(wall.0.saturating_add(half))
         });
-        let ahead = due.0.saturating_sub(system.0);
-        if (1..=CAUGHT_UP_WITH_MS).contains(&ahead) {
+        if is_caught_up_with(due, system) {
             self.slow_from.get_or_insert((due, now));
             self.shown = due;
         } else {
@@ -60,6 +59,11 @@ impl Steady {
         let step = system.0.saturating_sub(wall.0).saturating_sub(elapsed);
         (step.abs() >= STEP_MS).then_some(step)
     }
+}
+
+/// Whether a system clock that is behind what is shown is waited for, at half speed.
+pub(super) fn is_caught_up_with(shown: WallTime, system: WallTime) -> bool {
+    (1..=CAUGHT_UP_WITH_MS).contains(&shown.0.saturating_sub(system.0))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use site_model::{Fact, JournalId, Timestamp, WallTime};
 use site_wire::v1::KnownSession;
@@ -250,6 +251,8 @@ pub(super) fn open_writable(
     }
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version > version_known() {
+        // Its log stays as it is too: closing would write it back.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         return Err(Fault::Newer(version));
     }
     set_up(&db, options)?;

@@ -310,6 +310,12 @@ impl Store {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
+    /// Facts that wait for the disk.
+    #[must_use]
+    pub fn facts_waiting(&self) -> u64 {
+        self.inbox.figures().facts_waiting
+    }
+
     /// Figures for the status page.
     #[must_use]
     pub fn figures(&self) -> Figures {

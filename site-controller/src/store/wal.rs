@@ -105,8 +105,10 @@ fn frames(log: &[u8], header: Option<(u32, u32)>, big_endian: bool) -> Vec<Frame
             )
         };
         // After a bad frame either its content or its checksum may be what was damaged.
-        let sums = before.map(|starts| starts.map(sum));
-        let good = salt(frame) == wanted && sums.is_some_and(|sums| sums.contains(&told));
+        let goes_on = before.map(|[first, _]| sum(first));
+        let otherwise = |[first, second]: [_; 2]| first != second && sum(second) == told;
+        let sound = goes_on == Some(told) || before.is_some_and(otherwise);
+        let good = salt(frame) == wanted && sound;
         // Where a torn commit left out a frame there may be one of an older generation: both words of
         // its salt differ, and the commit that it ends is not one of these.
         let older = salt(frame).0 != wanted.0 && salt(frame).1 != wanted.1;
@@ -116,7 +118,7 @@ fn frames(log: &[u8], header: Option<(u32, u32)>, big_endian: bool) -> Vec<Frame
             at: HEADER + i * FRAME + FRAME_HEADER,
             good,
         });
-        before = Some([told, sums.map_or(told, |[first, _]| first)]);
+        before = Some([told, goes_on.unwrap_or(told)]);
     }
     found
 }
