@@ -42,6 +42,8 @@ pub struct Dialogue {
     /// Facts are on their way from the journal.
     reading: bool,
     read_not_before: Instant,
+    /// When it was last looked what can be sent: what was due then waits for something else.
+    filled_at: Instant,
     /// When the cloud has stored up to here, it is shown the live view again.
     show_again_at: Option<u64>,
     /// A word of the cloud that is taken once the journal's own fact of that number was looked at.
@@ -86,6 +88,7 @@ impl Dialogue {
             in_flight: 0,
             reading: false,
             read_not_before: Instant::now(),
+            filled_at: Instant::now(),
             show_again_at: None,
             doubted: None,
             agreed: None,
@@ -143,6 +146,7 @@ impl Dialogue {
         {
             self.publish(wire, self.topics.snapshot(&charge_point), payload, true)?;
         }
+        self.filled_at = Instant::now();
         let now = self.clock.now().monotonic;
         let last_sequence = self.shared.state().last_sequence;
         self.outbox.committed(last_sequence);
@@ -343,6 +347,7 @@ impl Dialogue {
     #[must_use]
     pub fn wake_at(&self) -> Instant {
         let stalled = self.outbox.deadline().map(|at| self.clock.instant(at));
+        let stalled = stalled.filter(|at| *at > self.filled_at);
         let now = Instant::now();
         let read = (self.read_not_before > now).then_some(self.read_not_before);
         stalled.into_iter().chain(read).min().unwrap_or(now + IDLE)

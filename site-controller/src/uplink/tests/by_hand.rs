@@ -98,3 +98,14 @@ async fn a_cloud_that_forgot_facts_is_shown_the_live_view_when_it_has_them_again
     hand.heard(5);
     assert_eq!((hand.fill(), hand.topics()), (None, live));
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_a_slow_journal_is_read_nothing_is_looked_for_again() {
+    let mut hand = ByHand::with_facts(5, 0).await;
+    hand.heard(0);
+    hand.dialogue.connected();
+    assert_eq!(hand.fill(), None);
+    advance(Duration::from_secs(10)).await;
+    assert_eq!(hand.fill(), Some(0));
+    assert!(hand.dialogue.wake_at() > Instant::now());
+}
