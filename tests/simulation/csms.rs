@@ -20,8 +20,8 @@ const HEARTBEAT_S: u32 = 86_400;
 /// without samples.
 const SAMPLES_EVERY_S: u32 = 900;
 
-/// A sample arrives this much after it was taken.
-const ON_ITS_WAY_MS: u64 = 5_000;
+/// A sample arrives this much after it was taken at most: the call before it may wait 180 s for its answer.
+const ON_ITS_WAY_MS: u64 = 185_000;
 
 /// A start as a central system knows it again: place, time and register.
 type StartKey = (usize, i64, u64);
