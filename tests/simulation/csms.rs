@@ -114,7 +114,7 @@ impl Csms {
             }
             "Heartbeat" => json!({ "currentTime": rfc3339(wall_ms) }),
             "StartTransaction" | "MeterValues" | "StopTransaction" => {
-                let fact = self.fact(id, &action, payload, model);
+                let fact = self.fact(id, (&message, &action), payload, model);
                 self.heard.note(place, fact, &message, frame);
                 if now_ms < self.refuses_until_ms && rng.bool() {
                     *self.heard.refused.entry(fact).or_default() += 1;
@@ -149,8 +149,15 @@ impl Csms {
         }
     }
 
-    /// The fact that a message tells: there must be one, with just this time and this register.
-    fn fact(&self, id: &ChargePointId, action: &str, payload: &Value, model: &Model) -> usize {
+    /// The fact that a message tells: there must be one, with just this time and this register. After a
+    /// clock was set back by days two readings may be alike: the one that no other message tells, then.
+    fn fact(
+        &self,
+        id: &ChargePointId,
+        (message, action): (&str, &str),
+        payload: &Value,
+        model: &Model,
+    ) -> usize {
         let known = |transaction: &Value| {
             let id = transaction.as_i64().expect("a transaction has a number");
             let session = self.heard.sessions.get(&id);
@@ -200,11 +207,11 @@ impl Csms {
             same && model.told_ms(index).unwrap_or(fact.at.wall.0) == at_ms
         };
         let facts = model.facts.iter().enumerate();
-        let mut found = facts.filter(|(index, fact)| told(*index, fact));
-        let found = found.next();
-        let (index, _) =
-            found.unwrap_or_else(|| panic!("no fact says what {action} {payload} says"));
-        index
+        let alike = facts.filter(|(index, fact)| told(*index, fact));
+        let alike: Vec<usize> = alike.map(|(index, _)| index).collect();
+        let by = |index: &&usize| self.heard.told.get(*index).is_none_or(|by| by == message);
+        let found = alike.iter().find(by).or(alike.first());
+        *found.unwrap_or_else(|| panic!("no fact says what {action} {payload} says"))
     }
 
     /// What it answers: the same start has the same transaction.

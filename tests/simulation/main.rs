@@ -43,7 +43,7 @@ use report::Report;
 use world::{On, World};
 
 /// Days that `cargo test` runs. Of those behind them some are open: docs/reliability.md.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 84;
 /// Of these, days on real files.
 const SEEDS_ON_FILES: u64 = 20;
 /// So many seeds fail before a run stops.
